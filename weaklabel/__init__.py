@@ -1,0 +1,66 @@
+"""weaklabel: weak supervision for spans and classes in one engine.
+
+    documents -> sources -> votes -> label model -> labels -> review -> export
+
+Names load when they are first used, so that ``import weaklabel`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .apply import Applied as Applied
+    from .apply import apply_sources as apply_sources
+    from .corpus import Annotation as Annotation
+    from .corpus import Corpus as Corpus
+    from .corpus import Document as Document
+    from .corpus import Shard as Shard
+    from .errors import WeaklabelError as WeaklabelError
+    from .labels import ClassLabels as ClassLabels
+    from .labels import Reasons as Reasons
+    from .labels import SpanLabels as SpanLabels
+    from .scoring import Score as Score
+    from .scoring import score_spans as score_spans
+    from .sources.base import Cast as Cast
+    from .sources.base import Source as Source
+    from .task import Task as Task
+    from .votes import Gold as Gold
+    from .votes import Voter as Voter
+    from .votes import Votes as Votes
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Annotation": "corpus",
+    "Applied": "apply",
+    "Cast": "sources.base",
+    "ClassLabels": "labels",
+    "Corpus": "corpus",
+    "Document": "corpus",
+    "Gold": "votes",
+    "Reasons": "labels",
+    "Score": "scoring",
+    "Shard": "corpus",
+    "Source": "sources.base",
+    "SpanLabels": "labels",
+    "Task": "task",
+    "Voter": "votes",
+    "Votes": "votes",
+    "WeaklabelError": "errors",
+    "apply_sources": "apply",
+    "score_spans": "scoring",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'weaklabel' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

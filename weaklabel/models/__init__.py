@@ -1,0 +1,1 @@
+"""Label models: votes -> labels, without gold."""

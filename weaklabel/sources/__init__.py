@@ -1,0 +1,1 @@
+"""Sources: anything that looks at documents and votes."""
