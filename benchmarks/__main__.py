@@ -11,6 +11,7 @@ NAMES = ("votes", "conll2003", "speed", "llm", "review", "scale", "tables")
 
 
 def main(arguments: list[str]) -> int:
+    """Run the named benchmark; 2 for a wrong name or bad input."""
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(f"usage: python -m benchmarks {{{','.join(NAMES)}}} [--help]")
         return 0 if arguments else 2
