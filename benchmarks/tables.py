@@ -1,4 +1,4 @@
-"""``python -m benchmarks tables``: results/*.json -> the tables in benchmarks/README.md and README.md.
+"""``python -m benchmarks tables``: results/*.json -> the tables in both README files.
 
 No figure in either file is typed by hand. ``--check`` fails if they are not what the results say.
 """
@@ -118,7 +118,7 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def pivot(rows: Sequence[dict[str, Any]], measure: str, title: str, *, percent: bool = True) -> str:
-    """One line a model, one column a data set, and the mean over those; the best is bold."""
+    """One line a model, one column a data set, and the mean over those."""
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     models = list(dict.fromkeys(row["model"] for row in rows))
     cells = {(row["model"], row["dataset"]): row for row in rows if row.get(measure) is not None}
