@@ -234,21 +234,29 @@ class Votes:
             **columns,
         )
 
-    def beside(self, other: Votes) -> Votes:
-        """These votes and those of other sources on the same documents."""
-        if self.n_documents != other.n_documents or self.task != other.task:
-            raise VotesError("votes to set side by side need the same task and documents")
+    @classmethod
+    def together(cls, parts: Sequence[Votes]) -> Votes:
+        """Votes of several sources on the same documents, side by side."""
+        first = parts[0]
+        for part in parts:
+            if part.n_documents != first.n_documents or part.task != first.task:
+                raise VotesError("votes to set side by side need the same task and documents")
+        offsets = np.cumsum([0] + [part.n_sources for part in parts[:-1]])
         columns = {
-            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _COLUMNS
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
         }
-        columns["source"][len(self) :] += self.n_sources
-        return Votes.build(
-            self.task,
-            self.voters + other.voters,
-            self.n_tokens,
-            looked=self.looked + other.looked,
+        columns["source"] += np.repeat(offsets, [len(part) for part in parts]).astype(np.int32)
+        return cls.build(
+            first.task,
+            [voter for part in parts for voter in part.voters],
+            first.n_tokens,
+            looked=[docs for part in parts for docs in part.looked],
             **columns,
         )
+
+    def beside(self, other: Votes) -> Votes:
+        """These votes and those of other sources on the same documents."""
+        return Votes.together([self, other])
 
     @classmethod
     def concatenate(cls, shards: Sequence[Votes]) -> Votes:
