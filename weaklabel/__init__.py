@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from .scoring import score_spans as score_spans
     from .sources.base import Cast as Cast
     from .sources.base import Source as Source
+    from .sources.function import class_lf as class_lf
+    from .sources.function import span_lf as span_lf
+    from .sources.gazetteer import Gazetteer as Gazetteer
+    from .sources.lexeme import LexemeRule as LexemeRule
+    from .sources.regex import Regex as Regex
     from .task import Task as Task
     from .votes import Gold as Gold
     from .votes import Voter as Voter
@@ -39,8 +44,11 @@ _HOMES = {
     "ClassLabels": "labels",
     "Corpus": "corpus",
     "Document": "corpus",
+    "Gazetteer": "sources.gazetteer",
     "Gold": "votes",
+    "LexemeRule": "sources.lexeme",
     "Reasons": "labels",
+    "Regex": "sources.regex",
     "Score": "scoring",
     "Shard": "corpus",
     "Source": "sources.base",
@@ -50,7 +58,9 @@ _HOMES = {
     "Votes": "votes",
     "WeaklabelError": "errors",
     "apply_sources": "apply",
+    "class_lf": "sources.function",
     "score_spans": "scoring",
+    "span_lf": "sources.function",
 }
 
 __all__ = ["__version__", *_HOMES]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .atoms import Atoms, atomize
 from .errors import InputError
 from .task import Task
 from .votes import Gold
@@ -128,6 +129,16 @@ class Shard:
     def n_tokens(self) -> NDArray[np.int32]:
         """(D,) tokens of each document."""
         return np.diff(self.indptr).astype(np.int32)
+
+    @cached_property
+    def atoms(self) -> Atoms:
+        """The atoms of each lexeme, by which names are matched."""
+        return atomize(self.lexemes)
+
+    @cached_property
+    def folded_atoms(self) -> Atoms:
+        """The atoms of each lexeme's case-folded form."""
+        return atomize(self.lexemes, fold=True)
 
     def tokens(self, document: int) -> list[str]:
         """The token strings of one document."""
