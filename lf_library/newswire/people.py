@@ -1,0 +1,131 @@
+"""Rules for persons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .lexicon import has
+from .page import Mask, Page
+from .rule import rule
+
+
+def _other(p: Page) -> Mask:
+    """Stretches that some word marks as an organisation, an event or a place."""
+    marked = has(p.last, "org_tail", "event_tail", "loc_tail", "compound", "demonyms")
+    return marked | has(p.any, "digit", "ampersand") | has(
+        p.known, "country", "place", "city", "organisation", "company", "team"
+    )
+
+
+def _could_be(p: Page) -> Mask:
+    return (p.length <= 4) & ~_other(p) & ~has(p.first, "compass", "demonyms", "country", "place")
+
+
+@rule("PER")
+def person_full_name(p: Page) -> Mask:
+    """A first name and more: "Anna Berg"."""
+    return (p.length >= 2) & has(p.first, "first") & _could_be(p) & ~has(p.first, "org_head")
+
+
+@rule("PER")
+def person_initials(p: Page) -> Mask:
+    """Initials and a surname: "J. Berg", "J.P. Berg"."""
+    second = p.flags_at(np.where(p.length > 1, p.start + 1, -1))
+    initial = has(p.first, "initial") | (has(second, "initial") & (p.length > 2))
+    place = has(p.first, "country", "place", "organisation")
+    return initial & (p.length >= 2) & ~_other(p) & ~place & has(p.last, "cap")
+
+
+@rule("PER")
+def person_middle_initial(p: Page) -> Mask:
+    """An initial in the middle: "Anna B. Berg"."""
+    second = p.flags_at(np.where(p.length > 2, p.start + 1, -1))
+    return has(second, "initial") & ~_other(p) & ~has(second, "place", "country")
+
+
+@rule("PER")
+def person_titled(p: Page) -> Mask:
+    """After a title: "Mr Berg", "President Berg"."""
+    before = p.flags_at(p.before)
+    title = has(before, "titles") & has(before, "cap") & ~p.loud
+    return title & _could_be(p)
+
+
+@rule("PER")
+def person_in_role(p: Page) -> Mask:
+    """After a role: "spokesman Berg", "striker Anna Berg"."""
+    before = p.flags_at(p.before)
+    role = has(before, "roles") & has(before, "lower")
+    return role & _could_be(p)
+
+
+@rule("PER")
+def person_speaks(p: Page) -> Mask:
+    """Beside a verb of speech: "Berg said", "said Berg"."""
+    after, before = p.flags_at(p.after), p.flags_at(p.before)
+    end = p.flags_at(p.after)
+    said = has(after, "speech") | (has(before, "speech") & has(end, "stop", "comma", "punctuation"))
+    alone = ~has(p.known, "country", "place", "city", "organisation", "demonyms", "newspaper")
+    return said & alone & _could_be(p) & has(p.last, "cap") & ~p.loud
+
+
+@rule("PER")
+def person_of_age(p: Page) -> Mask:
+    """Before an age: "Anna Berg , 35 ,"."""
+    digits = has(p.flags_at(p.after2), "digit") & ~has(p.flags_at(p.after2), "score")
+    ends = has(p.flags_at(p.after3), "comma", "stop")
+    return has(p.flags_at(p.after), "comma") & digits & ends & _could_be(p) & (p.length >= 2)
+
+
+@rule("PER")
+def person_from_country(p: Page) -> Mask:
+    """Before a country in parentheses, in a sport of single persons: "Anna Berg ( Norway )"."""
+    inside = has(p.flags_at(p.after2), "country", "place")
+    return has(p.flags_at(p.after), "opening") & inside & p.sport & ~p.teams & ~_other(p)
+
+
+@rule("PER")
+def person_known_athlete(p: Page) -> Mask:
+    """In the user's list of athletes."""
+    return has(p.known, "athlete") & (p.length >= 2) & ~has(p.known, "place", "country", "team")
+
+
+@rule("PER")
+def person_known_politician(p: Page) -> Mask:
+    """In the user's list of politicians."""
+    return has(p.known, "politician") & (p.length >= 2) & ~has(p.known, "place", "country", "team")
+
+
+@rule("PER")
+def person_known_parts(p: Page) -> Mask:
+    """A known first name and a known surname."""
+    two = (p.length >= 2) & has(p.first, "first") & has(p.last, "last")
+    return two & _could_be(p)
+
+
+@rule("PER")
+def person_surname(p: Page) -> Mask:
+    """A known surname alone that is no known place."""
+    other = has(p.first, "country", "place", "city", "region", "town", "demonyms", "common")
+    return (p.length == 1) & has(p.first, "last") & ~other & ~_other(p) & has(p.first, "cap")
+
+
+@rule("PER")
+def person_particle(p: Page) -> Mask:
+    """A particle inside: "Anna van der Berg"."""
+    return has(p.any, "particles") & ~_other(p) & (p.length <= 5) & has(p.last, "cap")
+
+
+@rule("PER")
+def person_in_scorecard(p: Page) -> Mask:
+    """In a cricket scorecard: "A. Berg c Holm b Lund 31", "A. Berg not out 94"."""
+    word, second = p.is_word(p.after, "b", "c", "lbw", "st"), p.is_word(p.after2, "out")
+    dismissed = p.is_word(p.before, "b", "c") & p.sport
+    return (word | (p.is_word(p.after, "not", "run") & second) | dismissed) & ~p.loud & p.sport
+
+
+@rule("PER")
+def person_scored(p: Page) -> Mask:
+    """Before the minute of a goal or a count in parentheses: "Berg ( 35th minute )"."""
+    minute = has(p.flags_at(p.after2), "digit") & has(p.flags_at(p.after), "opening")
+    return minute & p.sport & p.teams & ~_other(p) & ~has(p.flags_at(p.after2), "score")

@@ -1,0 +1,107 @@
+"""Rules for sport: who stands in results and tables is a team, even if it has a city's name."""
+
+from __future__ import annotations
+
+from .lexicon import has
+from .page import Mask, Page
+from .rule import rule
+
+
+def _nation(p: Page) -> Mask:
+    return has(p.known, "country") | (
+        p.is_word(p.end - 1, "england", "scotland", "wales", "ireland", "yugoslavia")
+        & (p.length <= 2)
+    )
+
+
+def _at_line_start(p: Page) -> Mask:
+    return p.start == p.low[p.start]
+
+
+@rule("ORG")
+def team_result(p: Page) -> Mask:
+    """In a line of two teams and their goals: "Brann 2 Viking 1"."""
+    number = has(p.flags_at(p.after), "digit") & ~has(p.flags_at(p.after), "date", "score")
+    second = has(p.flags_at(p.after2), "cap", "upper", "initial")
+    before = p.flags_at(p.before)
+    first_of_two = number & second & _at_line_start(p)
+    second_of_two = has(before, "digit") & number & (p.high[p.start] - p.low[p.start] <= 14)
+    second_of_two &= has(p.flags_at(p.low[p.start]), "cap", "upper", "initial")
+    return (first_of_two | second_of_two) & p.teams & ~_nation(p)
+
+
+@rule("ORG")
+def team_standing(p: Page) -> Mask:
+    """At the start of a table's row: "Brann 3 2 1 0"."""
+    first, second, third = p.flags_at(p.after), p.flags_at(p.after2), p.flags_at(p.after3)
+    row = has(first, "digit") & has(second, "digit") & has(third, "digit", "dash")
+    return row & _at_line_start(p) & p.teams & ~_nation(p)
+
+
+@rule("ORG")
+def team_known(p: Page) -> Mask:
+    """In the user's list of teams, in documents about sport."""
+    place = has(p.known, "country", "place", "city", "town", "region")
+    return has(p.known, "team") & p.sport & ~place
+
+
+@rule("ORG")
+def team_by_name(p: Page) -> Mask:
+    """Named as clubs are: "Brann FC", "Lillestrom United"."""
+    tail = p.is_word(
+        p.end - 1, "fc", "united", "city", "rovers", "wanderers", "rangers", "athletic", "albion",
+        "county", "hotspur", "villa", "town", "palace", "forest", "wednesday",
+    )  # fmt: skip
+    head = p.is_word(
+        p.start, "fc", "f.c", "ac", "real", "dynamo", "dinamo", "spartak", "cska", "lokomotiv",
+        "sporting", "borussia", "bayern", "maccabi", "hapoel", "ifk", "racing", "atletico",
+        "olympique", "inter", "sparta", "slavia", "torpedo", "partizan", "steaua", "rapid",
+        "psv", "nec", "rkc", "nac", "hansa", "fortuna", "werder", "vfb", "sv", "msv", "1860",
+    )  # fmt: skip
+    return (tail | head) & p.sport & (p.length >= 2)
+
+
+@rule("ORG")
+def team_city(p: Page) -> Mask:
+    """A city or town in a document about teams that no preposition of place goes before."""
+    place = has(p.known, "city", "town", "region") & ~_nation(p)
+    where = p.is_word(p.before, "in", "at", "near", "from", "of", "to", "outside")
+    date = has(p.flags_at(p.after), "date", "comma") | has(p.flags_at(p.before), "comma")
+    person = has(p.first, "first") & (p.length == 1)
+    return place & p.teams & ~where & ~date & ~person
+
+
+@rule("ORG")
+def team_the(p: Page) -> Mask:
+    """A plural after "the" in a document about teams: "the Bruins"."""
+    the = p.is_word(p.before, "the") & (p.length == 1)
+    return the & p.teams & has(p.first, "cap") & ~has(p.first, "demonyms", "country") & _plural(p)
+
+
+def _plural(p: Page) -> Mask:
+    return has(p.known, "team") | has(p.known, "plural")
+
+
+@rule("ORG")
+def team_in_parentheses(p: Page) -> Mask:
+    """A club in parentheses behind a player: "Anna Berg ( Brann )"."""
+    alone = has(p.flags_at(p.before), "opening") & has(p.flags_at(p.after), "closing")
+    person = has(p.flags_at(p.before2), "cap", "upper")
+    return alone & person & p.teams & ~_nation(p) & ~has(p.known, "country", "place")
+
+
+@rule("ORG")
+def team_from_country(p: Page) -> Mask:
+    """Before a country in parentheses, in a sport of teams: "Brann ( Norway )"."""
+    inside = has(p.flags_at(p.after2), "country", "place")
+    return has(p.flags_at(p.after), "opening") & inside & p.teams
+
+
+@rule("ORG")
+def team_against(p: Page) -> Mask:
+    """Who plays whom, in a document about teams: "beat Brann", "Brann v Viking"."""
+    verbs = ("beat", "v", "vs", "against", "over", "defeated", "edged", "drew", "lost", "won")
+    before = p.is_word(p.before, *verbs[:7])
+    after = p.is_word(p.after, "beat", "v", "vs", "drew", "lost", "won", "defeated")
+    person = has(p.first, "first", "initial") & (p.length > 1)
+    return (before | after) & p.teams & ~_nation(p) & ~person & ~has(p.known, "place", "demonyms")
