@@ -95,26 +95,19 @@ class Shard:
         from .tokenizer import tokenize
 
         docs = list(documents)
-        offsets, token_ids, lexemes = tokenize(docs, lang)
-        lengths = [len(o) for o in offsets]
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        flat = (
-            np.concatenate([np.asarray(o, dtype=np.int32).reshape(-1, 2) for o in offsets])
-            if docs
-            else np.zeros((0, 2), dtype=np.int32)
-        )
-        sentences = np.zeros(len(flat), dtype=bool)
-        for low, length, doc in zip(indptr, lengths, docs, strict=False):
+        tokens = tokenize(docs, lang)
+        sentences = np.zeros(len(tokens.ids), dtype=bool)
+        for low, length, doc in zip(tokens.indptr, np.diff(tokens.indptr), docs, strict=False):
             if doc.sentence_starts and length:
                 sentences[low + np.asarray(doc.sentence_starts)] = True
         return cls(
             tuple(doc.id for doc in docs),
             tuple(doc.text for doc in docs),
-            indptr,
-            np.ascontiguousarray(flat[:, 0]),
-            np.ascontiguousarray(flat[:, 1]),
-            token_ids,
-            lexemes,
+            tokens.indptr,
+            tokens.starts,
+            tokens.ends,
+            tokens.ids,
+            tokens.lexemes,
             sentences,
             tuple(doc.fields for doc in docs),
             tuple(doc.spans for doc in docs),
@@ -139,6 +132,22 @@ class Shard:
     def folded_atoms(self) -> Atoms:
         """The atoms of each lexeme's case-folded form."""
         return atomize(self.lexemes, fold=True)
+
+    def select_documents(self, documents: ArrayLike) -> Shard:
+        """Some of the documents, in the order given; the lexemes stay as they are."""
+        chosen = np.asarray(documents, dtype=np.int64)
+        lengths = self.n_tokens[chosen].astype(np.int64)
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        columns = {
+            name: getattr(self, name)[rows]
+            for name in ("starts", "ends", "token_ids", "sentence_starts")
+        }
+        lists = {
+            name: tuple(getattr(self, name)[d] for d in chosen)
+            for name in ("ids", "texts", "fields", "spans", "classes")
+        }
+        return Shard(indptr=indptr, lexemes=self.lexemes, lang=self.lang, **columns, **lists)
 
     def tokens(self, document: int) -> list[str]:
         """The token strings of one document."""

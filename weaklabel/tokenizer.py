@@ -1,9 +1,14 @@
-"""Text -> tokens: spaCy's rules for a language, or the tokens that came with a document."""
+"""Text -> tokens: spaCy's rules for a language, or the tokens that came with a document.
+
+spaCy cuts at white space first and looks at each piece by itself, so every distinct piece is
+tokenized once per process; the rest is numbers.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .language import blank, glue
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -19,84 +25,209 @@ if TYPE_CHECKING:
     from .corpus import Document, Shard
 
 _PIECE = 500_000
-"""Characters that are tokenized at once; spaCy splits at white space first, so cutting there
-changes no token."""
+"""Characters that spaCy gets at once."""
+
+_REMEMBERED = 1_000_000
+"""Distinct pieces to remember the tokens of, per process and language."""
+
+_LONGEST = 64
+"""Pieces of more characters are not remembered: they hardly come again."""
+
+Offsets = tuple[tuple[int, int], ...]
 
 
-@cache
-def blank(lang: str) -> Language:
-    """spaCy's blank pipeline of a language, made once per process."""
-    import spacy
-
-    try:
-        nlp = spacy.blank(lang)
-    except ImportError:
-        raise InputError(
-            f"language {lang!r}: spaCy has no tokenizer of that code, or needs a package for it; "
-            "'xx' is the multi-language one"
-        ) from None
-    nlp.max_length = 2**62
-    return nlp
-
-
-def tokenize(
-    documents: Sequence[Document], lang: str
-) -> tuple[list[NDArray[np.int32]], NDArray[np.int32], tuple[str, ...]]:
-    """Character offsets (n, 2) per document, lexeme ids of all tokens (T,), and the lexemes.
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """D documents' tokens: bounds (D+1,), then character offsets and lexeme of each token (T,).
 
     Lexemes stand in the order of their first occurrence.
     """
-    nlp = blank(lang)
-    strings = nlp.vocab.strings
-    offsets: list[NDArray[np.int32]] = []
-    hashes: list[NDArray[np.uint64]] = []
+
+    indptr: NDArray[np.int64]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    ids: NDArray[np.int32]
+    lexemes: tuple[str, ...]
+
+
+def tokenize(documents: Sequence[Document], lang: str) -> Tokens:
+    """The tokens that documents came with, of the others by the rules of the language."""
+    raw = [document for document in documents if document.tokens is None]
+    text = _Text.of(raw)
+    rules = glue(lang)
+    by_rule = _by_documents(raw, lang) if rules is None else _by_pieces(text, lang, *rules)
+    if len(raw) == len(documents):
+        return by_rule
+    return _numbered(documents, _all_offsets(documents, by_rule))
+
+
+@dataclass(frozen=True, eq=False)
+class _Text:
+    """Texts in a row: as a string, as code points, and the bounds of each (D+1,)."""
+
+    joined: str
+    codes: NDArray[np.uint32]
+    bounds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, documents: Sequence[Document]) -> _Text:
+        joined = "".join(document.text for document in documents)
+        try:
+            codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+        except UnicodeEncodeError:
+            raise InputError(_surrogate(documents)) from None
+        lengths = [len(document.text) for document in documents]
+        return cls(joined, codes, np.cumsum([0, *lengths]).astype(np.int64))
+
+
+def _surrogate(documents: Sequence[Document]) -> str:
     for document in documents:
-        if document.tokens is None:
-            spans, keys = _by_rule(nlp, document.text)
-        else:
-            spans = np.asarray(document.tokens, dtype=np.int32).reshape(-1, 2)
-            keys = np.asarray(
-                [strings.add(document.text[a:b]) for a, b in document.tokens], dtype=np.uint64
+        found = re.search("[\ud800-\udfff]", document.text)
+        if found:
+            return (
+                f"document {document.id!r}: character {found.start()} is half of a surrogate "
+                "pair; the text was decoded wrongly"
             )
-        offsets.append(spans)
-        hashes.append(keys)
-    flat = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
-    distinct, first, inverse = np.unique(flat, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    lexemes = tuple(strings[int(key)] for key in distinct[order])
-    return offsets, rank[inverse].astype(np.int32), lexemes
+    return "a text was decoded wrongly"
 
 
-def _by_rule(nlp: Language, text: str) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
-    parts = [_piece(nlp, piece, offset) for offset, piece in _pieces(text)]
-    if len(parts) == 1:
-        return parts[0]
-    spans = [part[0] for part in parts] or [np.zeros((0, 2), dtype=np.int32)]
-    keys = [part[1] for part in parts] or [np.zeros(0, dtype=np.uint64)]
-    return np.concatenate(spans), np.concatenate(keys)
+def _by_pieces(
+    text: _Text, lang: str, classes: NDArray[np.uint8], glued: NDArray[np.bool_]
+) -> Tokens:
+    from .kernels import chunks
+
+    bounds, starts, ends = chunks.split(text.codes, text.bounds, classes, glued)
+    ids, first = chunks.number(text.codes, starts, ends)
+    pieces = [text.joined[a:b] for a, b in zip(starts[first], ends[first], strict=True)]
+    indptr, begin, end, tokens, lexemes = _piece_tokens(pieces, lang)
+    origin = np.repeat(text.bounds[:-1], np.diff(bounds))
+    token_bounds, begin, end, token_ids = chunks.expand(
+        ids, starts - origin, indptr, begin, end, tokens
+    )
+    return Tokens(token_bounds[bounds], begin, end, token_ids, lexemes)
 
 
-def _pieces(text: str) -> list[tuple[int, str]]:
-    if len(text) <= _PIECE:
-        return [(0, text)] if text else []
-    pieces, start = [], 0
+def _piece_tokens(
+    pieces: Sequence[str], lang: str
+) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any], NDArray[Any], tuple[str, ...]]:
+    """Distinct pieces -> bounds of their tokens, start, end and lexeme of each, and lexemes."""
+    known = _known_pieces(lang)
+    if len(known) > _REMEMBERED:
+        known.clear()
+    fresh = dict(_tokenized([piece for piece in pieces if piece not in known], lang))
+    known.update({piece: spans for piece, spans in fresh.items() if len(piece) <= _LONGEST})
+    indptr, starts, ends, ids = [0], [], [], []
+    lexemes: dict[str, int] = {}
+    for piece in pieces:
+        for low, high in fresh.get(piece) or known[piece]:
+            starts.append(low)
+            ends.append(high)
+            ids.append(lexemes.setdefault(piece[low:high], len(lexemes)))
+        indptr.append(len(ids))
+    begin, end, token = (np.asarray(column, dtype=np.int32) for column in (starts, ends, ids))
+    return np.asarray(indptr, dtype=np.int64), begin, end, token, tuple(lexemes)
+
+
+@cache
+def _known_pieces(lang: str) -> dict[str, Offsets]:
+    return {}
+
+
+def _tokenized(pieces: Sequence[str], lang: str) -> Iterator[tuple[str, Offsets]]:
+    """Pieces, a line each so that none meets its neighbour, through spaCy."""
+    low = 0
+    while low < len(pieces):
+        high, size = low, 0
+        while high < len(pieces) and (high == low or size + len(pieces[high]) < _PIECE):
+            size += len(pieces[high]) + 1
+            high += 1
+        batch = pieces[low:high]
+        spans = _spacy_tokens(blank(lang), "\n".join(batch))
+        position, at = 0, 0
+        rows = spans.tolist()
+        for piece in batch:
+            offsets = []
+            while at < len(rows) and rows[at][0] < position + len(piece):
+                offsets.append((rows[at][0] - position, rows[at][1] - position))
+                at += 1
+            yield piece, tuple(offsets)
+            position += len(piece) + 1
+        low = high
+
+
+def _by_documents(documents: Sequence[Document], lang: str) -> Tokens:
+    """Tokenizers that look further than to the next space (Chinese, Japanese, ...)."""
+    parts = [_whole_text(blank(lang), document.text) for document in documents]
+    return _numbered(documents, parts)
+
+
+def _whole_text(nlp: Language, text: str) -> NDArray[np.int32]:
+    parts = [_spacy_tokens(nlp, piece) + offset for offset, piece in _pieces(text)]
+    return np.concatenate([np.zeros((0, 2), dtype=np.int32), *parts])
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
     while start < len(text):
         cut = re.compile(r"\s").search(text, min(start + _PIECE, len(text)))
         stop = cut.end() if cut else len(text)
-        pieces.append((start, text[start:stop]))
+        yield start, text[start:stop]
         start = stop
-    return pieces
 
 
-def _piece(nlp: Language, text: str, offset: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    from spacy.attrs import IDX, IS_SPACE, LENGTH, ORTH
+def _spacy_tokens(nlp: Language, text: str) -> NDArray[np.int32]:
+    """Character offsets (n, 2) of what is not white space."""
+    from spacy.attrs import IDX, IS_SPACE, LENGTH
 
-    table = nlp.make_doc(text).to_array([IDX, LENGTH, IS_SPACE, ORTH])
-    table = table[table[:, 2] == 0]
-    start = table[:, 0].astype(np.int32) + offset
-    return np.stack([start, start + table[:, 1].astype(np.int32)], axis=1), table[:, 3]
+    table = nlp.make_doc(text).to_array([IDX, LENGTH, IS_SPACE])
+    table = table[table[:, 2] == 0].astype(np.int32)
+    return np.stack([table[:, 0], table[:, 0] + table[:, 1]], axis=1)
+
+
+def _all_offsets(documents: Sequence[Document], by_rule: Tokens) -> list[NDArray[np.int32]]:
+    """The offsets (n, 2) of every document's tokens, given ones and those by rule."""
+    raw = 0
+    offsets = []
+    for document in documents:
+        if document.tokens is not None:
+            offsets.append(_given(document))
+        else:
+            rows = slice(by_rule.indptr[raw], by_rule.indptr[raw + 1])
+            offsets.append(np.stack([by_rule.starts[rows], by_rule.ends[rows]], axis=1))
+            raw += 1
+    return offsets
+
+
+def _given(document: Document) -> NDArray[np.int32]:
+    offsets = np.asarray(document.tokens, dtype=np.int32).reshape(-1, 2)
+    bounds = np.concatenate([[0], offsets.ravel(), [len(document.text)]])
+    wrong = np.flatnonzero(np.diff(bounds) < 0) // 2
+    wrong = np.concatenate([wrong, np.flatnonzero(offsets[:, 0] == offsets[:, 1])])
+    if len(wrong):
+        at = min(int(wrong.min()), len(offsets) - 1)
+        raise InputError(
+            f"document {document.id!r}: token {at} has characters {offsets[at, 0]} to "
+            f"{offsets[at, 1]}; tokens must be in order, not empty, and within the text's "
+            f"{len(document.text)} characters"
+        )
+    return offsets
+
+
+def _numbered(documents: Sequence[Document], offsets: Sequence[NDArray[np.int32]]) -> Tokens:
+    """Number the tokens by what they say."""
+    from .kernels import chunks
+
+    text = _Text.of(documents)
+    lengths = np.asarray([len(rows) for rows in offsets], dtype=np.int64)
+    flat = np.concatenate([np.zeros((0, 2), dtype=np.int32), *offsets])
+    origin = np.repeat(text.bounds[:-1], lengths)
+    starts, ends = origin + flat[:, 0], origin + flat[:, 1]
+    ids, first = chunks.number(text.codes, starts, ends)
+    lexemes = tuple(text.joined[a:b] for a, b in zip(starts[first], ends[first], strict=True))
+    indptr = np.cumsum(np.concatenate([[0], lengths])).astype(np.int64)
+    return Tokens(
+        indptr, flat[:, 0].astype(np.int32).copy(), flat[:, 1].astype(np.int32).copy(), ids, lexemes
+    )
 
 
 def make_doc(shard: Shard, document: int) -> Doc:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..corpus import Annotation, Document
 from ..errors import InputError
 from ..task import Task
-from ..tokenizer import blank
+from ..language import blank
 from .files import InputFile, Source, input_files, output_file
 from .record import Record, Written, on_tokens
 from .registry import readers, writers

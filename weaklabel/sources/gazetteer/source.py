@@ -37,7 +37,7 @@ def split_words(lang: str) -> dict[str, str]:
     """Words that a language's tokenizer splits between letters, such as "don't" -> "do n't"."""
     from spacy.attrs import ORTH
 
-    from ...tokenizer import blank
+    from ...language import blank
 
     rules = getattr(blank(lang).tokenizer, "rules", None) or {}
     pieces = {word: [token[ORTH] for token in tokens] for word, tokens in rules.items()}

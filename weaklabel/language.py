@@ -1,0 +1,79 @@
+"""A language's rules as spaCy has them, and what may be known of them in advance."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+_TOP = 65_536
+
+
+@cache
+def blank(lang: str) -> Language:
+    """spaCy's blank pipeline of a language, made once per process."""
+    import spacy
+
+    try:
+        nlp = spacy.blank(lang)
+    except ImportError:
+        raise InputError(
+            f"language {lang!r}: spaCy has no tokenizer of that code, or needs a package for it; "
+            "'xx' is the multi-language one"
+        ) from None
+    nlp.max_length = 2**62
+    return nlp
+
+
+@cache
+def glue(lang: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    """Classes of characters, and between which of them one space must not cut; None: cannot say.
+
+    spaCy's rules for whole strings (emoticons, abbreviations) are matched on tokens wherever
+    spaces lie, and one match can keep another from being made. Where the last character before a
+    space and the first one after it could be inside such a rule, the two pieces stay together.
+    """
+    from spacy.tokenizer import Tokenizer
+
+    rules: Any = blank(lang).tokenizer
+    if type(rules) is not Tokenizer:
+        return None
+    plain = Tokenizer(
+        blank(lang).vocab,
+        prefix_search=rules.prefix_search,
+        suffix_search=rules.suffix_search,
+        infix_finditer=rules.infix_finditer,
+        token_match=rules.token_match,
+        url_match=rules.url_match,
+    )
+    pairs = set()
+    for rule in rules.rules:
+        if any(c.isspace() and c != " " for c in rule.strip()):
+            return None
+        if rule.strip() and _in_second_pass(rules, rule):
+            words = [token.text for token in plain(rule) if not token.is_space]
+            pairs |= {(a[-1], b[0]) for a, b in pairwise(words)}
+    known = sorted({character for pair in pairs for character in pair})
+    classes = np.zeros(_TOP, dtype=np.uint8)
+    glued = np.zeros((256, 256), dtype=bool)
+    if len(known) > 254 or any(ord(c) >= _TOP - 1 for c in known):
+        return None
+    number = {character: i + 1 for i, character in enumerate(known)}
+    for character, i in number.items():
+        classes[ord(character)] = i
+    for a, b in pairs:
+        glued[number[a], number[b]] = True
+    return classes, glued
+
+
+def _in_second_pass(rules: Any, rule: str) -> bool:
+    affix = rules.find_prefix(rule) or rules.find_suffix(rule) or rules.find_infix(rule)
+    return bool(affix or " " in rule or not rules.faster_heuristics)
