@@ -120,7 +120,7 @@ def to_votes(
     misaligned: Literal["drop", "widen"],
 ) -> tuple[Votes, SourceCounts]:
     """Check one source's cast: labels of the task, whole tokens, no overlap, failures counted."""
-    if cast.failed and on_error == "stop":
+    if cast.failed and on_error == "stop" and not cast.tolerated:
         document, reason = next(iter(cast.failed.items()))
         raise SourceError(
             f"source {source.name!r} failed on document {shard.ids[document]!r}: {reason}"

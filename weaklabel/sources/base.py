@@ -24,6 +24,8 @@ class Cast:
     document, start, end: (V,) in ``unit``; class sources leave start and end at 0.
     label: (V,) index into ``labels``. confidence: (V,) in (0, 1], or None for all 1.
     failed: documents it failed on, with the reason; it is missing there.
+    tolerated: the source itself has judged its failures bearable (prompts, by their failure rate);
+        they count, but stop no run.
     looked: the documents it looked at, None for all (failed ones are taken out either way).
     counts: anything worth a line in the report, such as {"quote not found": 3}.
     """
@@ -36,6 +38,7 @@ class Cast:
     confidence: NDArray[np.float32] | None = None
     unit: Literal["token", "character"] = "token"
     failed: Mapping[int, str] = field(default_factory=dict)
+    tolerated: bool = False
     looked: NDArray[np.int64] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
