@@ -139,15 +139,15 @@ class Shard:
         lengths = self.n_tokens[chosen].astype(np.int64)
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        columns = {
+        columns: dict[str, Any] = {
             name: getattr(self, name)[rows]
             for name in ("starts", "ends", "token_ids", "sentence_starts")
         }
-        lists = {
+        columns |= {
             name: tuple(getattr(self, name)[d] for d in chosen)
             for name in ("ids", "texts", "fields", "spans", "classes")
         }
-        return Shard(indptr=indptr, lexemes=self.lexemes, lang=self.lang, **columns, **lists)
+        return Shard(indptr=indptr, lexemes=self.lexemes, lang=self.lang, **columns)
 
     def tokens(self, document: int) -> list[str]:
         """The token strings of one document."""

@@ -199,8 +199,8 @@ def _explain(error: ValidationError, file: JobFile, flat: bool) -> Any:
     """The first mistake in the file, as one line."""
     places: list[tuple[int, Place, Any]] = []
     for mistake in error.errors(include_url=False):
-        place = tuple(mistake["loc"])
-        if flat and place[:1] == ("tasks",):
+        place: Place = tuple(mistake["loc"])
+        if flat and tuple(place[:1]) == ("tasks",):
             place = place[2:]
         places.append((file.line(place), place, mistake))
     _, place, mistake = min(places, key=lambda item: item[0])

@@ -34,7 +34,7 @@ class JobFile:
         except (yaml.YAMLError, ValueError) as error:
             raise JobError(f"{path}: no valid YAML: {_one_line(str(error))}") from None
         self._root = root
-        if not isinstance(self.data, dict):
+        if root is None or not isinstance(self.data, dict):
             raise JobError(f"{path}: a job is a mapping of keys to values, see 'weaklabel init'")
         self._check_twice(root)
 

@@ -34,6 +34,11 @@ class Registry(Generic[T]):
 
         return add
 
+    def own_names(self) -> tuple[str, ...]:
+        """What was registered by a decorator so far; plugins that nobody used are not."""
+        self._load_once()
+        return tuple(sorted(self._factories))
+
     def names(self) -> tuple[str, ...]:
         """Every known name, sorted; plugins too."""
         self._load_once()

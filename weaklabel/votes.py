@@ -426,3 +426,20 @@ class Gold:
             label=self.label[keep],
             complete=known[known >= 0],
         )
+
+    def updated(self, later: Gold) -> Gold:
+        """What is known here and from a later look at the same documents, which has the say.
+
+        A document that the later look knows in full keeps nothing of this one; elsewhere its
+        rows replace those that overlap them.
+        """
+        gone = np.isin(self.document, later.complete)
+        for i in range(len(later)):
+            same = self.document == later.document[i]
+            gone |= same & (self.start < later.end[i]) & (later.start[i] < self.end)
+        columns = {
+            name: np.concatenate([getattr(self, name)[~gone], getattr(later, name)])
+            for name in ("document", "start", "end", "label")
+        }
+        complete = np.concatenate([self.complete, later.complete])
+        return Gold.build(self.task, self.n_tokens, **columns, complete=complete)

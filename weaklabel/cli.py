@@ -1,0 +1,115 @@
+"""The command line. Commands parse, call and print; what they call is imported when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import __version__
+from .errors import WeaklabelError
+
+app = typer.Typer(
+    name="weaklabel",
+    help="Weak supervision for spans and classes: many cheap sources vote, "
+    "a label model learns whom to trust.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+JobPath = Annotated[Path, typer.Argument(metavar="JOB", help="The job file (YAML).")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A user's mistake is one line and exit code 2, Ctrl-C one line and 130."""
+    try:
+        yield
+    except WeaklabelError as error:
+        typer.echo(f"weaklabel: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("weaklabel: interrupted; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    """Weak supervision for spans and classes."""
+    if version:
+        typer.echo(f"weaklabel {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+) -> None:
+    """Start a project that runs as it is: a job, two sources of your own, a few documents."""
+    from .starter import start
+
+    with one_line_errors():
+        for path in start(folder):
+            typer.echo(f"wrote {path}")
+        typer.echo(f"next: weaklabel run {folder / 'job.yaml'}")
+
+
+@app.command()
+def run(
+    job: JobPath,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder; default: JOB-run.")
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Start anew; review decisions and cached LLM answers are kept."
+        ),
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Send nothing to an LLM; use cached answers only.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N documents.")
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time went, by source.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes; default: as the job says.")
+    ] = None,
+) -> None:
+    """Run a job: documents, votes, label model, labels, report.
+
+    What an earlier run left and is still right is kept: an interrupted run goes on,
+    a changed source is run again alone, an unchanged job does nothing.
+    """
+    with one_line_errors():
+        from .pipeline import run_job
+        from .screen import print_outcome, print_profile, watching
+
+        with watching() as watch:
+            outcome = run_job(
+                job,
+                out,
+                fresh=fresh,
+                offline=offline,
+                limit=limit,
+                workers=workers,
+                watch=watch,
+            )
+        print_outcome(outcome)
+        if profile:
+            print_profile(outcome.run)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,166 @@
+"""The local engine: a pool of processes over shards, or this process if one worker is enough.
+
+An engine is ``map(function, items)``: it yields (item, result) in any order, and (item, Failed)
+for an item that it gave up on. Functions and items pickle. ``weaklabel.stages`` has the functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from .errors import WeaklabelError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+"""How often an item is tried before it is given up."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An item was given up on: the reason of the last attempt."""
+
+    reason: str
+    attempts: int = ATTEMPTS
+
+
+class Engine(Protocol):
+    """Calls a function on items, somewhere. A user's mistake (``WeaklabelError``) ends the map."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """(item, result) as they are done; items are drawn a few at a time."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all processes."""
+        ...
+
+
+class HereEngine:
+    """Everything in this process, one item after the other."""
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """(item, result) in order."""
+        for item in items:
+            yield item, function(item)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class PoolEngine:
+    """A pool of processes. A worker that dies is replaced, and its item tried again."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """(item, result) as they are done."""
+        waiting = iter(items)
+        running: dict[Future[Result], Item] = {}
+        suspects: deque[Item] = deque()
+        while True:
+            for item in _take(waiting, 2 * self.workers - len(running)):
+                running[self._start().submit(function, item)] = item
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                item = running.pop(future)
+                if _worker_fault(future.exception()):
+                    suspects.append(item)
+                else:
+                    yield item, future.result()
+            if suspects:
+                # a dead worker takes the whole pool with it: whoever ran is tried again, alone
+                suspects.extend(running.values())
+                running.clear()
+                self.close()
+                yield from self._alone(function, suspects)
+
+    def _alone(
+        self, function: Callable[[Item], Result], items: deque[Item]
+    ) -> Iterator[tuple[Item, Result | Failed]]:
+        """One item at a time, so that it is known who kills the worker."""
+        while items:
+            item = items.popleft()
+            for _ in range(ATTEMPTS):
+                future = self._start().submit(function, item)
+                error = future.exception()
+                if not _worker_fault(error):
+                    yield item, future.result()
+                    break
+                self.close()
+            else:
+                yield item, Failed(_reason(error))
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin)
+        return self._pool
+
+    def close(self) -> None:
+        """End the workers at once; files are whole or not there, so nothing is lost."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            processes = list((pool._processes or {}).values())
+            for process in processes:
+                process.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def local_engine(workers: int) -> Engine:
+    """The engine for that many processes."""
+    return HereEngine() if workers == 1 else PoolEngine(workers)
+
+
+def _worker_fault(error: BaseException | None) -> bool:
+    """Whether another attempt may help: the worker died, ran out of memory, or lost a file."""
+    if error is None or isinstance(error, WeaklabelError):
+        return False
+    return isinstance(error, BrokenProcessPool | MemoryError | OSError)
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, BrokenProcessPool):
+        return "the worker process died (out of memory, or a crash in native code)"
+    return f"{type(error).__name__}: {error}"
+
+
+def _take(items: Iterator[Item], count: int) -> Iterator[Item]:
+    for _ in range(max(count, 0)):
+        try:
+            yield next(items)
+        except StopIteration:
+            return
+
+
+def _begin() -> None:
+    """In each worker: Ctrl-C is the driver's affair, and no worker outlives the driver."""
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent: Any = multiprocessing.parent_process()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,72 @@
+"""run.json: what was run on what. No times in it, so that equal runs have equal manifests."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from . import __version__
+from .prepare import Prepared
+from .stages import Work, kind_of
+
+PACKAGES = ("numpy", "scipy", "numba", "spacy", "pyarrow", "scikit-learn", "cleanlab")
+
+EXAMPLES = 20
+"""Failed documents that are listed per source; all are counted."""
+
+
+def manifest(
+    prepared: Prepared, input_key: str, notes: list[dict[str, Any]], limit: int | None
+) -> dict[str, Any]:
+    """The content of run.json when the shards are there."""
+    job = prepared.job
+    kept = ("documents", "tokens", "layers", "sha256")
+    return {
+        "versions": {"weaklabel": __version__, "python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES},
+        "seed": job.seed,
+        "job_folder": str(job.folder),
+        "input": {"format": job.input.format, "path": job.input.path, "key": input_key},
+        "input_key": input_key,
+        "limit": limit,
+        "shards": [{name: note[name] for name in kept} for note in notes],
+        "tasks": {task: _sources(prepared, task) for task in prepared.tasks},
+    }
+
+
+def _sources(prepared: Prepared, task: str) -> dict[str, Any]:
+    made = prepared.sources[task]
+    return {
+        "sources": [one.source.name for one in made],
+        "kinds": {one.source.name: one.source.kind for one in made},
+        "rounds": {one.source.name: kind_of(one.source) for one in made},
+    }
+
+
+def task_facts(work: Work, task: str, n_shards: int) -> dict[str, Any]:
+    """What is known of a task when it is done: its sources, their counts, the model's warnings."""
+    facts = _sources(work.prepared, task)
+    names = facts["sources"]
+    model = work.stamps.read(work.run.model_folder(task) / "model.json") or {}
+    counts = {name: _counts(work, task, name, n_shards) for name in names}
+    return {**facts, "counts": counts, "warnings": model.get("warnings", [])}
+
+
+def _counts(work: Work, task: str, source: str, n_shards: int) -> dict[str, Any]:
+    total: dict[str, Any] = {"votes": 0, "misaligned": 0, "overlapping": 0, "failed": 0}
+    other: dict[str, int] = {}
+    examples: dict[str, str] = {}
+    for i in range(n_shards):
+        note = work.stamps.read(work.run.votes_path(task, source, i)) or {}
+        counts = note.get("counts", {})
+        for name in ("votes", "misaligned", "overlapping"):
+            total[name] += counts.get(name, 0)
+        failed = counts.get("failed", {})
+        total["failed"] += len(failed)
+        for document, reason in failed.items():
+            if len(examples) < EXAMPLES:
+                examples[document] = reason
+        for name, count in counts.get("other", {}).items():
+            other[name] = other.get(name, 0) + count
+    return {**total, "failures": examples, "other": other}

@@ -1,0 +1,74 @@
+"""What the terminal shows: progress, what a run did, where the time went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from .metrics import Metrics
+from .pipeline import Outcome, Step, Watch
+from .run import Run
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """A progress display on stderr; yields what the pipeline tells its steps to."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bars = {}
+
+        def watch(step: Step) -> None:
+            if step.stage not in bars:
+                bars[step.stage] = progress.add_task(step.stage, total=step.total)
+            progress.update(bars[step.stage], completed=step.done, total=step.total)
+
+        yield watch
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """What a run did and where its files are."""
+    run, console = outcome.run, Console()
+    documents = sum(shard["documents"] for shard in run.manifest["shards"])
+    if outcome.unchanged:
+        console.print(f"nothing to do: {run.folder} is up to date ({documents} documents)")
+    for name, facts in run.manifest["tasks"].items():
+        for warning in facts["warnings"]:
+            console.print(f"[yellow]warning[/] ({name}): {warning}", highlight=False)
+    for line in outcome.given_up:
+        console.print(f"[yellow]given up[/]: {line}", highlight=False)
+    console.print(f"labels and report of {documents} documents: {run.folder}")
+
+
+def print_profile(run: Run) -> None:
+    """Seconds per stage and source, dearest first, of all that metrics.jsonl knows."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for row in Metrics(run.folder / "metrics.jsonl").read():
+        key = (row["stage"], row.get("source", row.get("task", "")))
+        total = seconds.setdefault(key, [0.0, 0, 0])
+        total[0] += row["seconds"]
+        total[1] += row.get("documents", 0)
+        total[2] += row.get("votes", 0)
+    table = Table("stage", "source or task", "seconds", "documents/s", "votes/s")
+    for (stage, name), (time, documents, votes) in sorted(seconds.items(), key=lambda r: -r[1][0]):
+        rates = [f"{n / time:,.0f}" if n and time else "" for n in (documents, votes)]
+        table.add_row(stage, name, f"{time:.2f}", *rates)
+    Console().print(table)
