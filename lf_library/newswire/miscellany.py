@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .lexicon import has
-from .page import Mask, Page
+from .page import Page
 from .rule import rule
+from .tokens import Mask
 
 
 @rule("MISC")
@@ -57,13 +58,13 @@ def misc_known(p: Page) -> Mask:
 @rule("MISC")
 def misc_numbered(p: Page) -> Mask:
     """A capitalised word and a number: "Euro 96", "MiG-29" is none."""
-    return (p.length == 1) & has(p.flags_at(p.after), "digit") & p.is_word(
+    return (p.length == 1) & has(p.after_flags, "digit") & p.is_word(
         p.start, "euro", "airbus", "tupolev", "apollo", "formula", "windows", "boeing"
     )
 
 
 def _title_quote(p: Page) -> Mask:
-    quoted = has(p.flags_at(p.before), "quote") & has(p.flags_at(p.after), "quote")
+    quoted = has(p.before_flags, "quote") & has(p.after_flags, "quote")
     return quoted & (p.length >= 2)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .lexicon import has
-from .page import Mask, Page
+from .page import Page
 from .rule import rule
+from .tokens import Mask
 
 
 def _company_tail(p: Page) -> Mask:
@@ -31,8 +32,8 @@ def organisation_by_kind(p: Page) -> Mask:
 @rule("ORG")
 def organisation_of(p: Page) -> Mask:
     """Begins with a kind of organisation: "Ministry of Trade", "Bank of Norway"."""
-    second = np.where(p.length > 2, p.start + 1, -1)
-    third = np.where(p.length > 3, p.start + 2, -1)
+    second = p.word(1)
+    third = p.word(2)
     head = has(p.first, "org_head") & p.is_word(second, "of", "for")
     later = has(p.flags_at(second), "org_head", "org_tail") & p.is_word(third, "of", "for")
     return (head | later) & ~has(p.last, "event_tail")
@@ -49,21 +50,21 @@ def organisation_acronym(p: Page) -> Mask:
     """Two to five capitals in a line that is not in capitals: "OECD"."""
     known = has(p.known, "country", "place", "city", "demonyms", "misc_words", "months")
     word = has(p.first, "upper") & ~has(p.first, "initial", "common")
-    return (p.length == 1) & word & ~known & ~p.loud & ~has(p.flags_at(p.after), "date", "comma")
+    return (p.length == 1) & word & ~known & ~p.loud & ~has(p.after_flags, "date", "comma")
 
 
 @rule("ORG")
 def organisation_defined(p: Page) -> Mask:
     """Before its acronym in parentheses: "Norsk Berg ( NB )"."""
-    inside = has(p.flags_at(p.after2), "upper") & has(p.flags_at(p.after3), "closing")
-    known = has(p.flags_at(p.after2), "country", "place")
-    return has(p.flags_at(p.after), "opening") & inside & ~known & (p.length >= 2)
+    inside = has(p.after2_flags, "upper") & has(p.after3_flags, "closing")
+    known = has(p.after2_flags, "country", "place")
+    return has(p.after_flags, "opening") & inside & ~known & (p.length >= 2)
 
 
 @rule("ORG")
 def organisation_its_acronym(p: Page) -> Mask:
     """An acronym in parentheses after a name: "Norsk Berg ( NB )"."""
-    alone = has(p.flags_at(p.before), "opening") & has(p.flags_at(p.after), "closing")
+    alone = has(p.before_flags, "opening") & has(p.after_flags, "closing")
     named = has(p.flags_at(p.before2), "cap")
     known = has(p.known, "country", "place")
     return alone & named & has(p.first, "upper") & (p.length == 1) & ~known & ~p.sport

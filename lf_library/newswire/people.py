@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .lexicon import has
-from .page import Mask, Page
+from .page import Page
 from .rule import rule
+from .tokens import Mask
 
 
 def _other(p: Page) -> Mask:
@@ -30,7 +31,7 @@ def person_full_name(p: Page) -> Mask:
 @rule("PER")
 def person_initials(p: Page) -> Mask:
     """Initials and a surname: "J. Berg", "J.P. Berg"."""
-    second = p.flags_at(np.where(p.length > 1, p.start + 1, -1))
+    second = p.flags_at(p.word(1))
     initial = has(p.first, "initial") | (has(second, "initial") & (p.length > 2))
     place = has(p.first, "country", "place", "organisation")
     return initial & (p.length >= 2) & ~_other(p) & ~place & has(p.last, "cap")
@@ -39,14 +40,14 @@ def person_initials(p: Page) -> Mask:
 @rule("PER")
 def person_middle_initial(p: Page) -> Mask:
     """An initial in the middle: "Anna B. Berg"."""
-    second = p.flags_at(np.where(p.length > 2, p.start + 1, -1))
+    second = p.flags_at(p.word(1))
     return has(second, "initial") & ~_other(p) & ~has(second, "place", "country")
 
 
 @rule("PER")
 def person_titled(p: Page) -> Mask:
     """After a title: "Mr Berg", "President Berg"."""
-    before = p.flags_at(p.before)
+    before = p.before_flags
     title = has(before, "titles") & has(before, "cap") & ~p.loud
     return title & _could_be(p)
 
@@ -54,7 +55,7 @@ def person_titled(p: Page) -> Mask:
 @rule("PER")
 def person_in_role(p: Page) -> Mask:
     """After a role: "spokesman Berg", "striker Anna Berg"."""
-    before = p.flags_at(p.before)
+    before = p.before_flags
     role = has(before, "roles") & has(before, "lower")
     return role & _could_be(p)
 
@@ -62,8 +63,8 @@ def person_in_role(p: Page) -> Mask:
 @rule("PER")
 def person_speaks(p: Page) -> Mask:
     """Beside a verb of speech: "Berg said", "said Berg"."""
-    after, before = p.flags_at(p.after), p.flags_at(p.before)
-    end = p.flags_at(p.after)
+    after, before = p.after_flags, p.before_flags
+    end = p.after_flags
     said = has(after, "speech") | (has(before, "speech") & has(end, "stop", "comma", "punctuation"))
     alone = ~has(p.known, "country", "place", "city", "organisation", "demonyms", "newspaper")
     return said & alone & _could_be(p) & has(p.last, "cap") & ~p.loud
@@ -72,16 +73,16 @@ def person_speaks(p: Page) -> Mask:
 @rule("PER")
 def person_of_age(p: Page) -> Mask:
     """Before an age: "Anna Berg , 35 ,"."""
-    digits = has(p.flags_at(p.after2), "digit") & ~has(p.flags_at(p.after2), "score")
-    ends = has(p.flags_at(p.after3), "comma", "stop")
-    return has(p.flags_at(p.after), "comma") & digits & ends & _could_be(p) & (p.length >= 2)
+    digits = has(p.after2_flags, "digit") & ~has(p.after2_flags, "score")
+    ends = has(p.after3_flags, "comma", "stop")
+    return has(p.after_flags, "comma") & digits & ends & _could_be(p) & (p.length >= 2)
 
 
 @rule("PER")
 def person_from_country(p: Page) -> Mask:
     """Before a country in parentheses, in a sport of single persons: "Anna Berg ( Norway )"."""
-    inside = has(p.flags_at(p.after2), "country", "place")
-    return has(p.flags_at(p.after), "opening") & inside & p.sport & ~p.teams & ~_other(p)
+    inside = has(p.after2_flags, "country", "place")
+    return has(p.after_flags, "opening") & inside & p.sport & ~p.teams & ~_other(p)
 
 
 @rule("PER")
@@ -127,5 +128,5 @@ def person_in_scorecard(p: Page) -> Mask:
 @rule("PER")
 def person_scored(p: Page) -> Mask:
     """Before the minute of a goal or a count in parentheses: "Berg ( 35th minute )"."""
-    minute = has(p.flags_at(p.after2), "digit") & has(p.flags_at(p.after), "opening")
-    return minute & p.sport & p.teams & ~_other(p) & ~has(p.flags_at(p.after2), "score")
+    minute = has(p.after2_flags, "digit") & has(p.after_flags, "opening")
+    return minute & p.sport & p.teams & ~_other(p) & ~has(p.after2_flags, "score")

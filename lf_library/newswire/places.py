@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .lexicon import has
-from .page import Mask, Page
+from .page import Page
 from .rule import rule
+from .tokens import Mask
 
 
 def _marked(p: Page) -> Mask:
@@ -16,17 +17,17 @@ def _marked(p: Page) -> Mask:
 @rule("LOC")
 def place_dateline(p: Page) -> Mask:
     """Before a date at a line's start: "OSLO 1996-08-22", "BERGEN , Norway 1996-08-22"."""
-    at_start = (p.start == p.low[p.start]) | has(p.flags_at(p.before), "comma")
-    return at_start & has(p.flags_at(p.after), "date")
+    at_start = p.at_start | has(p.before_flags, "comma")
+    return at_start & has(p.after_flags, "date")
 
 
 @rule("LOC")
 def place_dateline_city(p: Page) -> Mask:
     """The city of a dateline that names the state or country too."""
-    at_start = p.start == p.low[p.start]
-    comma = has(p.flags_at(p.after), "comma")
-    size = p.high[p.start] - p.low[p.start]
-    short = (size <= 8) & has(p.flags_at(p.high[p.start] - 1), "date", "stop")
+    at_start = p.at_start
+    comma = has(p.after_flags, "comma")
+    size = p.sentence_length
+    short = (size <= 8) & has(p.flags_at(p.tokens.high[p.start] - 1), "date", "stop")
     return at_start & comma & short & has(p.last, "upper")
 
 
@@ -45,7 +46,7 @@ def place_known(p: Page) -> Mask:
 @rule("LOC")
 def place_state(p: Page) -> Mask:
     """An abbreviated state after a comma: "Bergen , N.D ."."""
-    state = has(p.known, "abbreviated_states") & has(p.flags_at(p.before), "comma")
+    state = has(p.known, "abbreviated_states") & has(p.before_flags, "comma")
     return state & (p.length == 1)
 
 
@@ -80,10 +81,10 @@ def place_after_in(p: Page) -> Mask:
 @rule("LOC")
 def place_before_country(p: Page) -> Mask:
     """Before a comma and a country: "Bergen , Norway"."""
-    country = has(p.flags_at(p.after2), "country", "place", "abbreviated_states")
-    upper = has(p.flags_at(p.after2), "cap", "upper", "initial")
-    comma = has(p.flags_at(p.after), "comma")
-    ends = ~p.is_word(p.after3, "and") & ~has(p.flags_at(p.before), "comma")
+    country = has(p.after2_flags, "country", "place", "abbreviated_states")
+    upper = has(p.after2_flags, "cap", "upper", "initial")
+    comma = has(p.after_flags, "comma")
+    ends = ~p.is_word(p.after3, "and") & ~has(p.before_flags, "comma")
     person = has(p.first, "first") & (p.length > 1)
     return comma & country & upper & ends & (p.length <= 3) & ~person & ~_marked(p)
 
@@ -91,7 +92,7 @@ def place_before_country(p: Page) -> Mask:
 @rule("LOC")
 def place_in_parentheses(p: Page) -> Mask:
     """A known place alone in parentheses: "( Norway )"."""
-    alone = has(p.flags_at(p.before), "opening") & has(p.flags_at(p.after), "closing")
+    alone = has(p.before_flags, "opening") & has(p.after_flags, "closing")
     return alone & has(p.known, "country", "place", "city")
 
 
@@ -106,7 +107,7 @@ def place_by_kind(p: Page) -> Mask:
 @rule("LOC")
 def place_compass(p: Page) -> Mask:
     """A point of the compass and a known place: "southern Norway" is not, "South Norway" is."""
-    rest = p.flags_at(np.where(p.length == 2, p.start + 1, -1))
+    rest = p.flags_at(p.word(1))
     return has(p.first, "compass") & has(rest, "country", "place", "city", "region") & ~p.loud
 
 

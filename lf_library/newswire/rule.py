@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from weaklabel.corpus import Shard
 from weaklabel.sources.base import Cast
 from weaklabel.votes import SourceKind
 
-from .page import Index, Mask, Page, page
+from .page import Page, page
+from .tokens import Index, Mask
 
 Extents = tuple[Index, Index]
 Find = Callable[[Page], Mask | Extents]
@@ -50,6 +49,6 @@ class NewsRule:
         look = page(shard, self.gazetteers)
         found = self.find(look)
         start, end = found if isinstance(found, tuple) else (look.start[found], look.end[found])
-        document = look.document[start] if len(start) else np.zeros(0, np.int64)
-        base = look.indptr[document]
+        document = look.tokens.document[start]
+        base = look.tokens.indptr[document]
         return Cast.of(self.labels, document, start - base, end - base)

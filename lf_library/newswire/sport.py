@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .lexicon import has
-from .page import Mask, Page
+from .page import Page
 from .rule import rule
+from .tokens import Mask
 
 
 def _nation(p: Page) -> Mask:
@@ -15,27 +16,27 @@ def _nation(p: Page) -> Mask:
 
 
 def _at_line_start(p: Page) -> Mask:
-    return p.start == p.low[p.start]
+    return p.at_start
 
 
 @rule("ORG")
 def team_result(p: Page) -> Mask:
     """In a line of two teams and their goals: "Brann 2 Viking 1"."""
-    number = has(p.flags_at(p.after), "digit") & ~has(p.flags_at(p.after), "date", "score")
-    second = has(p.flags_at(p.after2), "cap", "upper", "initial")
-    before = p.flags_at(p.before)
-    first_of_two = number & second & _at_line_start(p)
-    second_of_two = has(before, "digit") & number & (p.high[p.start] - p.low[p.start] <= 14)
-    second_of_two &= has(p.flags_at(p.low[p.start]), "cap", "upper", "initial")
+    number = has(p.after_flags, "digit") & ~has(p.after_flags, "date", "score")
+    second = has(p.after2_flags, "cap", "upper", "initial")
+    before = p.before_flags
+    first_of_two = number & second & p.at_start
+    second_of_two = has(before, "digit") & number & (p.sentence_length <= 14)
+    second_of_two &= has(p.flags_at(p.tokens.low[p.start]), "cap", "upper", "initial")
     return (first_of_two | second_of_two) & p.teams & ~_nation(p)
 
 
 @rule("ORG")
 def team_standing(p: Page) -> Mask:
     """At the start of a table's row: "Brann 3 2 1 0"."""
-    first, second, third = p.flags_at(p.after), p.flags_at(p.after2), p.flags_at(p.after3)
+    first, second, third = p.after_flags, p.after2_flags, p.after3_flags
     row = has(first, "digit") & has(second, "digit") & has(third, "digit", "dash")
-    return row & _at_line_start(p) & p.teams & ~_nation(p)
+    return row & p.at_start & p.teams & ~_nation(p)
 
 
 @rule("ORG")
@@ -66,7 +67,7 @@ def team_city(p: Page) -> Mask:
     """A city or town in a document about teams that no preposition of place goes before."""
     place = has(p.known, "city", "town", "region") & ~_nation(p)
     where = p.is_word(p.before, "in", "at", "near", "from", "of", "to", "outside")
-    date = has(p.flags_at(p.after), "date", "comma") | has(p.flags_at(p.before), "comma")
+    date = has(p.after_flags, "date", "comma") | has(p.before_flags, "comma")
     person = has(p.first, "first") & (p.length == 1)
     return place & p.teams & ~where & ~date & ~person
 
@@ -79,13 +80,13 @@ def team_the(p: Page) -> Mask:
 
 
 def _plural(p: Page) -> Mask:
-    return has(p.known, "team") | has(p.known, "plural")
+    return has(p.known, "team") | has(p.first, "plural")
 
 
 @rule("ORG")
 def team_in_parentheses(p: Page) -> Mask:
     """A club in parentheses behind a player: "Anna Berg ( Brann )"."""
-    alone = has(p.flags_at(p.before), "opening") & has(p.flags_at(p.after), "closing")
+    alone = has(p.before_flags, "opening") & has(p.after_flags, "closing")
     person = has(p.flags_at(p.before2), "cap", "upper")
     return alone & person & p.teams & ~_nation(p) & ~has(p.known, "country", "place")
 
@@ -93,8 +94,8 @@ def team_in_parentheses(p: Page) -> Mask:
 @rule("ORG")
 def team_from_country(p: Page) -> Mask:
     """Before a country in parentheses, in a sport of teams: "Brann ( Norway )"."""
-    inside = has(p.flags_at(p.after2), "country", "place")
-    return has(p.flags_at(p.after), "opening") & inside & p.teams
+    inside = has(p.after2_flags, "country", "place")
+    return has(p.after_flags, "opening") & inside & p.teams
 
 
 @rule("ORG")

@@ -3,136 +3,136 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from weaklabel.corpus import Shard
+from .lexicon import Flags, has
+from .tokens import Index, Mask, Tokens
 
-from .lexicon import has
-
-Flags = NDArray[np.uint64]
-Mask = NDArray[np.bool_]
-Index = NDArray[np.int64]
+_MIX = np.uint64(0xD1B54A32D192ED03)
 
 
-def nxt(mask: Mask, same: Mask, k: int = 1) -> Mask:
-    """Whether the k-th next token of the same sentence is in the mask."""
-    out = np.zeros_like(mask)
-    out[:-k] = mask[k:]
-    for step in range(k):
-        out[: len(out) - 1 - step] &= same[1 + step :]
-        out[len(out) - 1 - step :] = False
-    return out
+def document_keys(document: Index, hashes: Flags) -> Flags:
+    """(n,) hashes of phrases as keys that differ from document to document."""
+    return hashes ^ (document.astype(np.uint64) * _MIX)
 
 
-def prv(mask: Mask, same: Mask, k: int = 1) -> Mask:
-    """Whether the k-th previous token of the same sentence is in the mask."""
-    out = np.zeros_like(mask)
-    out[k:] = mask[:-k]
-    for step in range(k):
-        out[step:] &= same[: len(out) - step]
-        out[:step] = False
-    return out
+def stretches(tokens: Tokens) -> tuple[Index, Index]:
+    """(C,) first and past-the-last tokens of what may be names."""
+    if not len(tokens.flags):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    names = _name_words(tokens)
+    fixed, inside = _fixed_phrases(tokens)
+    names |= fixed
+    joined = names | _connectors(tokens, names) | inside
+    tie = _of_ties(tokens, names)
+    joined |= tie
+    tail = _later_in_run(tokens, has(tokens.flags, "org_tail", "event_tail"), joined)
+    joined &= ~_titles(tokens, names, tail | tie, joined) | inside | fixed
+    cuts = _cuts(tokens, joined, tail) & ~inside
+    begin = joined & (~tokens.previous(joined) | cuts)
+    stop = joined & (~tokens.next(joined) | tokens.next(begin))
+    return _trim(np.flatnonzero(begin), np.flatnonzero(stop) + 1, names | inside)
 
 
-def name_words(
-    flags: Flags, document: Index, folded: Flags, initial: Mask, shouting: Mask
-) -> Mask:
+def _name_words(tokens: Tokens) -> Mask:
     """(T,) the words that may be part of a name."""
+    flags, shouting = tokens.flags, tokens.shouting
     capital = has(flags, "cap", "upper", "initial") & ~has(flags, "months", "digit", "punctuation")
-    function = has(flags, "function") & (shouting | ~has(flags, "upper"))
-    names = capital & ~function
-    doubtful = names & (initial | shouting)
-    known = has(flags, "country", "place", "demonyms", "organisation", "first", "city")
-    following = np.append(names[1:] & ~doubtful[1:], False) & ~shouting
-    compass = has(flags, "compass", "loc_head", "common") & ~has(flags, "titles", "pretitles")
-    compass &= ~np.append(known[1:], False) | has(flags, "compass")
-    ordinary = has(flags, "common") & ~has(flags, "upper") | (has(flags, "common") & shouting)
-    ordinary &= doubtful & ~(compass & following)
+    names = capital & ~(has(flags, "function") & (shouting | ~has(flags, "upper")))
+    doubtful = names & (tokens.initial | shouting)
+    known = has(flags, "country", "place", "demonyms", "organisation", "first", "city", "compound")
+    ordinary = doubtful & has(flags, "common") & (shouting | ~has(flags, "upper"))
+    # "Red River", "West Ham" at the start of a sentence, but not "Former Norwegian ..."
+    leads = tokens.next(names & ~doubtful) & ~shouting
+    leads &= has(flags, "compass") | ~(tokens.next(known) | has(flags, "titles", "pretitles"))
+    ordinary &= ~leads
     where = np.flatnonzero(doubtful & ~ordinary & ~known)
-    ordinary[where] = _seen_in_lower_case(where, flags, document, folded)
-    return names & ~ordinary
+    ordinary[where] = _seen_in_lower_case(tokens, where)
+    names &= ~ordinary
+    event = shouting & has(flags, "event_tail") & ~has(flags, "months")
+    for _ in range(2):
+        names |= event & tokens.previous(names)
+    return names
 
 
-def _seen_in_lower_case(where: Index, flags: Flags, document: Index, folded: Flags) -> Mask:
+def _seen_in_lower_case(tokens: Tokens, where: Index) -> Mask:
     """Which of some tokens stand in lower case elsewhere in their document."""
-    keys = _key(document[where], folded[where])
-    lower = np.flatnonzero(has(flags, "lower"))
-    distinct = np.unique(keys)
+    keys = document_keys(tokens.document[where], tokens.hashed[where])
+    distinct, inverse = np.unique(keys, return_inverse=True)
     if not len(distinct):
         return np.zeros(0, dtype=bool)
-    others = _key(document[lower], folded[lower])
+    lower = np.flatnonzero(has(tokens.flags, "lower"))
+    others = document_keys(tokens.document[lower], tokens.hashed[lower])
     at = np.minimum(np.searchsorted(distinct, others), len(distinct) - 1)
     seen = np.zeros(len(distinct), dtype=bool)
     seen[at[distinct[at] == others]] = True
-    return seen[np.searchsorted(distinct, keys)]
+    return seen[inverse]
 
 
-def _key(document: Index, folded: Flags) -> Flags:
-    return folded ^ (document.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+def _fixed_phrases(tokens: Tokens) -> tuple[Mask, Mask]:
+    """(T,) tokens of known phrases whose extent is sure, and those that no cut goes before."""
+    fixed, inside = np.zeros(len(tokens.flags), bool), np.zeros(len(tokens.flags), bool)
+    capital = has(tokens.flags, "cap", "upper", "initial")
+    for length in range(5, 1, -1):
+        ends = capital & tokens.next(capital | has(tokens.flags, "possessive"), length - 1)
+        at = np.flatnonzero(ends)
+        found = tokens.lexicon.look_up(tokens.phrase_hashes(at, length))
+        at = at[has(found, "country", "place", "organisation", "fixed")]
+        for step in range(length):
+            fixed[at + step] = True
+            if step:
+                inside[at + step] = True
+    return fixed, inside
 
 
-def stretches(
-    shard: Shard, flags: Flags, low: Index, names: Mask, shouting: Mask, of: Mask, the: Mask
-) -> tuple[Index, Index]:
-    """(C,) first and past-the-last tokens of the names' extents."""
-    size = len(flags)
-    if not size:
-        empty = np.zeros(0, dtype=np.int64)
-        return empty, empty
-    same = np.zeros(size, dtype=bool)
-    same[1:] = low[1:] == low[:-1]
-    glued = np.zeros(size, dtype=bool)
-    glued[1:] = same[1:] & (shard.starts[1:] == shard.ends[:-1])
-    names = names.copy()
-    # lower-case particles and the hyphens of "Jean-Paul" hold a name together
-    particle = has(flags, "particles") & ~shouting & has(flags, "lower")
-    inner = particle & prv(names, same) & (
-        nxt(names, same) | (nxt(particle, same) & nxt(names, same, 2))
-    )
-    inner |= particle & prv(inner, same) & nxt(names, same)
-    dash = has(flags, "dash") & glued & nxt(glued, same) & prv(names, same) & nxt(names, same)
-    ampersand = has(flags, "ampersand") & prv(names, same) & nxt(names, same)
-    joined = names | inner | dash | ampersand
-    # "Bank of England", "Republic of the Congo"
-    head = names & has(flags, "org_head", "org_tail", "event_tail", "loc_tail") & ~shouting
-    tie = of & prv(head, same) & (nxt(names, same) | (nxt(the, same) & nxt(names, same, 2)))
-    tie |= the & prv(tie, same)
-    joined |= tie
-    # a title is no part of the name behind it
-    title = names & has(flags, "titles", "pretitles") & ~shouting
-    title &= has(flags, "titles") | nxt(title, same)
-    tail_later = _later_in_run(has(flags, "org_tail", "event_tail"), joined, same)
-    title &= ~tail_later & ~tie
-    title &= ~(has(flags, "org_tail") & prv(names, same) & ~nxt(names, same))
-    joined &= ~title
-    # a people before a name is another name, unless the two make an organisation or event
-    breaks = np.zeros(size, dtype=bool)
-    people = has(flags, "demonyms", "compound") & joined & ~shouting
-    breaks[1:] = people[:-1] & ~tail_later[:-1] & ~has(flags[1:], "demonyms")
-    begin = joined & (~prv(joined, same) | breaks)
-    begins = np.flatnonzero(begin)
-    stops = np.flatnonzero(joined & (~nxt(joined, same) | nxt(begin, same))) + 1
-    return _trim(flags, begins, stops, names)
+def _connectors(tokens: Tokens, names: Mask) -> Mask:
+    """Particles ("van der"), hyphens of split words ("Jean - Paul"), ampersands."""
+    before, after = tokens.previous(names), tokens.next(names)
+    particle = tokens.has("particles") & tokens.has("lower") & ~tokens.shouting
+    inner = particle & before & (after | (tokens.next(particle) & tokens.next(names, 2)))
+    inner |= particle & tokens.previous(inner) & after
+    dash = tokens.has("dash") & tokens.glued & tokens.next(tokens.glued) & before & after
+    return inner | dash | (tokens.has("ampersand") & before & after)
 
 
-def _later_in_run(mask: Mask, joined: Mask, same: Mask) -> Mask:
-    """Whether a later token of the same run is in the mask (within five tokens)."""
-    later = np.zeros_like(mask)
-    reach = joined.copy()
+def _of_ties(tokens: Tokens, names: Mask) -> Mask:
+    """The "of the" of "Bank of England", "Republic of the Congo"."""
+    head = names & tokens.has("org_head", "org_tail", "event_tail", "loc_tail") & ~tokens.shouting
+    of, the = tokens.is_word("of", "for"), tokens.is_word("the")
+    after = tokens.next(names) | (tokens.next(the) & tokens.next(names, 2))
+    tie = of & tokens.previous(head) & after
+    return tie | (the & tokens.previous(tie))
+
+
+def _later_in_run(tokens: Tokens, mask: Mask, joined: Mask) -> Mask:
+    """Whether one of the next five tokens of the same run is in the mask."""
+    later, reach = np.zeros_like(mask), joined.copy()
     for k in range(1, 6):
-        reach &= nxt(joined, same, k)
-        later |= reach & nxt(mask, same, k)
+        reach &= tokens.next(joined, k)
+        later |= reach & tokens.next(mask, k)
     return later
 
 
-def _trim(flags: Flags, begins: Index, stops: Index, names: Mask) -> tuple[Index, Index]:
-    """Extents begin and end with a word of a name."""
+def _titles(tokens: Tokens, names: Mask, part: Mask, joined: Mask) -> Mask:
+    """Titles, which are no part of the name behind them."""
+    title = names & tokens.has("titles", "pretitles") & ~tokens.shouting & ~part
+    real = title & tokens.has("titles")
+    lead = title & (tokens.next(real) | (tokens.next(title) & tokens.next(real, 2)))
+    ends = tokens.has("org_tail") & tokens.previous(joined) & ~tokens.next(joined)
+    return (real | lead) & ~ends
+
+
+def _cuts(tokens: Tokens, joined: Mask, tail: Mask) -> Mask:
+    """Where one name ends and the next begins: behind a people, unless they make one name."""
+    people = tokens.has("demonyms", "compound") & joined & ~tail & ~tokens.shouting
+    return tokens.previous(people) & ~tokens.has("demonyms")
+
+
+def _trim(start: Index, end: Index, names: Mask) -> tuple[Index, Index]:
+    """Extents that begin and end with a word of a name."""
     while True:
-        inner = stops > begins
-        begins, stops = begins[inner], stops[inner]
-        front = ~names[begins]
-        back = ~names[stops - 1]
+        full = end > start
+        start, end = start[full], end[full]
+        front, back = ~names[start], ~names[end - 1]
         if not (front | back).any():
-            return begins, stops
-        begins = begins + front
-        stops = stops - (back & ~front)
+            return start, end
+        start, end = start + front, end - (back & ~front)

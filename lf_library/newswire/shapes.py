@@ -1,0 +1,74 @@
+"""How words are written: capitals, numbers, punctuation; once for each distinct word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from .lexicon import BIT, Flags, Hashes, Lexicon, has, hash_strings
+
+_PUNCTUATION = {
+    "(": "opening", "[": "opening", "-LRB-": "opening", ")": "closing", "]": "closing",
+    "-RRB-": "closing", ",": "comma", ":": "colon", '"': "quote", "``": "quote", "''": "quote",
+    "\u201c": "quote", "\u201d": "quote", "'s": "possessive", "'S": "possessive", "'": "possessive",
+    "\u2019s": "possessive", "\u2019": "possessive", "-": "dash", "--": "dash", "\u2013": "dash",
+    "\u2014": "dash", ".": "stop", "!": "stop", "?": "stop", "&": "ampersand", "/": "slash",
+}  # fmt: skip
+_INITIAL = re.compile(r"[A-Z]\.?(?:-?[A-Z]\.)*$")
+_NUMBERS = {
+    "score": re.compile(r"\d{1,3}-\d{1,3}$"),
+    "date": re.compile(r"(?:19|20)\d\d-\d\d-\d\d$"),
+    "ordinal": re.compile(r"\d+(?:st|nd|rd|th)$"),
+}
+_PREFIXES = frozenset("ex anti pro non neo pan Ex Anti Pro Non Neo Pan".split())
+
+
+def word_flags(words: Sequence[str], hashes: Hashes, lexicon: Lexicon) -> Flags:
+    """(L,) lists and shapes of distinct words."""
+    shapes = np.fromiter(map(_shape, words), dtype=np.uint64, count=len(words))
+    flags = lexicon.look_up(hashes) | shapes
+    hyphened = [i for i, word in enumerate(words) if "-" in word[1:-1]]
+    if hyphened:
+        flags[hyphened] |= _compounds([words[i] for i in hyphened], lexicon)
+    return flags
+
+
+def _shape(word: str) -> int:
+    first = word[0]
+    if first.isdigit() or (first in "+-.$" and word[1:2].isdigit()):
+        return _number(word)
+    if word in _PUNCTUATION:
+        return int(BIT[_PUNCTUATION[word]] | BIT["punctuation"])
+    if not any(map(str.isalpha, word)):
+        return int(BIT["punctuation"])
+    if not (first.isupper() or (first in "'`" and word[1:2].isupper())):
+        inner = len(word) > 3 and word[1:].lower() != word[1:]
+        return int(BIT["lower"] | BIT["cap"]) if inner else int(BIT["lower"])
+    flags = int(BIT["upper"]) if word.isupper() and len(word) > 1 else int(BIT["cap"])
+    if _INITIAL.match(word):
+        flags |= int(BIT["initial"])
+    if len(word) > 3 and word[-1] in "sS" and word[-2] not in "sS":
+        flags |= int(BIT["plural"])
+    return flags
+
+
+def _number(word: str) -> int:
+    flags = int(BIT["digit"])
+    for name, pattern in _NUMBERS.items():
+        if pattern.match(word):
+            flags |= int(BIT[name])
+    return flags
+
+
+def _compounds(words: Sequence[str], lexicon: Lexicon) -> Flags:
+    """The bit of U.S.-led, German-born, ex-Yugoslav: adjectives made of a place or a people."""
+    heads, tails = zip(*(word.rsplit("-", 1) for word in words), strict=True)
+    head, tail = (lexicon.look_up(hash_strings(side)[0]) for side in (heads, tails))
+    small = np.asarray([part[:1].islower() for part in tails], dtype=bool)
+    prefixed = np.asarray([part in _PREFIXES for part in heads], dtype=bool)
+    place = ("country", "place", "city", "demonyms")
+    peoples = has(head, "demonyms") & has(tail, "demonyms")
+    found = (has(head, *place) & small) | (has(tail, *place) & prefixed) | peoples
+    return np.where(found, BIT["compound"], np.uint64(0))

@@ -1,0 +1,152 @@
+"""The tokens of a shard as the pack sees them: flags, hashes, sentences."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weaklabel.corpus import Shard
+
+from .lexicon import Flags, Hashes, Lexicon, has, hash_strings, lexicon, word_hash
+from .shapes import word_flags
+
+Mask = NDArray[np.bool_]
+Index = NDArray[np.int64]
+
+_SHORT_LINE = 60
+"""Characters under which a line is no part of a wrapped paragraph."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """T tokens of D documents.
+
+    flags: (T,) lists and shapes of each. hashed, shift: (T,) see ``hash_strings``.
+    document: (T,) its document. low, high: (T,) its sentence is ``low:high``.
+    same: (T,) whether the token before is of the same sentence. glued: (T,) and touches it.
+    initial: (T,) whether a capital says nothing there. shouting: (T,) whether it stands in a line
+    of capitals.
+    """
+
+    indptr: Index
+    flags: Flags
+    hashed: Hashes
+    shift: Hashes
+    document: Index
+    low: Index
+    high: Index
+    same: Mask
+    glued: Mask
+    initial: Mask
+    shouting: Mask
+    lexicon: Lexicon
+
+    def has(self, *names: str) -> Mask:
+        """(T,) which tokens are in any of the lists, or of the shapes."""
+        return has(self.flags, *names)
+
+    def is_word(self, *words: str) -> Mask:
+        """(T,) which tokens are one of these words."""
+        return np.isin(self.hashed, [word_hash(word) for word in words])
+
+    def next(self, mask: Mask, k: int = 1) -> Mask:
+        """(T,) whether the k-th next token of the same sentence is in the mask."""
+        out = np.zeros_like(mask)
+        if k < len(mask):
+            out[:-k] = mask[k:] & (self.low[k:] == self.low[:-k])
+        return out
+
+    def previous(self, mask: Mask, k: int = 1) -> Mask:
+        """(T,) whether the k-th previous token of the same sentence is in the mask."""
+        out = np.zeros_like(mask)
+        if k < len(mask):
+            out[k:] = mask[:-k] & (self.low[k:] == self.low[:-k])
+        return out
+
+    def phrase_hashes(self, start: Index, length: int) -> Hashes:
+        """(n,) hashes of the phrases of so many tokens that begin at some places."""
+        hashes = self.hashed[start]
+        for step in range(1, length):
+            hashes = hashes * self.shift[start + step] + self.hashed[start + step]
+        return hashes
+
+
+def read(shard: Shard, gazetteers: str | None) -> Tokens:
+    """The tokens of a shard."""
+    known = lexicon(gazetteers)
+    hashes, shifts = hash_strings(shard.lexemes)
+    flags = word_flags(shard.lexemes, hashes, known)[shard.token_ids]
+    first = np.flatnonzero(_sentence_starts(shard, flags))
+    lengths = np.diff(np.append(first, len(flags)))
+    low = np.repeat(first, lengths)
+    same = np.zeros(len(flags), dtype=bool)
+    same[1:] = low[1:] == low[:-1]
+    glued = same.copy()
+    glued[1:] &= shard.starts[1:] == shard.ends[:-1]
+    return Tokens(
+        shard.indptr,
+        flags,
+        hashes[shard.token_ids],
+        shifts[shard.token_ids],
+        np.repeat(np.arange(len(shard)), shard.n_tokens),
+        low,
+        np.repeat(first + lengths, lengths),
+        same,
+        glued,
+        _initial(flags, low),
+        _shouting(flags, first, lengths),
+        known,
+    )
+
+
+def _sentence_starts(shard: Shard, flags: Flags) -> Mask:
+    """(T,) whether a token begins a sentence: as given, else by stops and ends of lines."""
+    starts = shard.sentence_starts.copy()
+    given = np.zeros(len(starts), dtype=bool)
+    for d in range(len(shard)):
+        low, high = shard.indptr[d], shard.indptr[d + 1]
+        if low < high:
+            given[low:high] = starts[low:high].any()
+            starts[low] = True
+            if not given[low]:
+                _line_starts(shard.texts[d], shard.starts[low:high], starts[low:high])
+    if given.all():
+        return starts
+    stop, quote = has(flags, "stop"), has(flags, "quote", "closing")
+    after = np.zeros(len(starts), dtype=bool)
+    after[1:] = stop[:-1] & ~quote[1:]
+    after[2:] |= stop[:-2] & quote[1:-1]
+    return starts | (after & ~given & ~has(flags, "lower", "stop"))
+
+
+def _line_starts(text: str, offsets: NDArray[np.int32], starts: Mask) -> None:
+    """Mark the tokens that begin a paragraph, or a line after a short one."""
+    previous = -1
+    for found in re.finditer(r"\n", text):
+        cut = found.start()
+        blank = text[cut + 1 : cut + 2] in {"\n", " ", "\t", "\r", ""}
+        if blank or cut - previous < _SHORT_LINE:
+            at = int(np.searchsorted(offsets, cut))
+            if at < len(starts):
+                starts[at] = True
+        previous = cut
+
+
+def _initial(flags: Flags, low: Index) -> Mask:
+    """The first word of a sentence, of a quotation, and after a colon."""
+    words = np.concatenate([[0], np.cumsum(has(flags, "cap", "upper", "lower", "initial"))])
+    initial = words[:-1] == words[low]
+    initial[1:] |= has(flags[:-1], "quote", "colon")
+    return initial
+
+
+def _shouting(flags: Flags, first: Index, lengths: Index) -> Mask:
+    """Sentences in capitals: three words or more, and four times as many as others."""
+    if not len(first):
+        return np.zeros(0, dtype=bool)
+    upper = np.add.reduceat(has(flags, "upper").astype(np.int32), first)
+    other = np.add.reduceat(has(flags, "lower", "cap").astype(np.int32), first)
+    return np.repeat((upper >= 3) & (upper >= 4 * other), lengths)
