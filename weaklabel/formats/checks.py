@@ -126,7 +126,7 @@ def span_layer(value: Any, text: str, where: str) -> tuple[Annotation, ...]:
     return tuple(found)
 
 
-def labels(value: Any, key: str, where: str) -> tuple[str, ...]:
+def label_list(value: Any, key: str, where: str) -> tuple[str, ...]:
     """Class labels: one string, or a list of them."""
     many = value if isinstance(value, list) else [value]
     for label in many:

@@ -9,10 +9,10 @@ from typing import Literal
 
 from ..corpus import Annotation, Document
 from ..errors import InputError
-from ..tags import Scheme, decode, encode, split_tag
+from ..tags import Scheme, decode, split_tag
 from ..task import Task
 from .files import InputFile, Source, input_files, output_file
-from .record import Record, Written, flat_on_tokens, sentences
+from .record import Record, Written, flat_on_tokens, sentences, tags_of
 from .registry import readers, writers
 
 _BOUNDARY = "-DOCSTART-"
@@ -140,7 +140,7 @@ def write_conll(
     with output_file(path) as out:
         for record in records:
             spans = flat_on_tokens(record, written)
-            tags = encode(len(record.tokens), spans, scheme)
+            tags = tags_of(record, spans, scheme)
             lines = [start]
             for low, high in sentences(record, spans):
                 for i in range(low, high):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..corpus import Annotation, Document
 from ..errors import InputError
-from ..task import Task
 from ..language import blank
+from ..task import Task
 from .files import InputFile, Source, input_files, output_file
-from .record import Record, Written, on_tokens
+from .record import Placed, Record, Written, flat, on_tokens
 from .registry import readers, writers
 
 if TYPE_CHECKING:
@@ -109,14 +109,12 @@ def _add(
     doc = Doc(blank("xx").vocab, words=words, spaces=spaces, sent_starts=parted)
     doc.user_data["id"] = record.id
     if "spans" in kinds:
-        spans, sure = [], []
-        for first, end, span in on_tokens(record, written):
-            spans.append(_span(doc, index[first], index[end - 1] + 1, span.label))
-            sure.append(round(span.probability, 6))
-        doc.spans[spans_key] = spans
-        doc.spans[spans_key].attrs["scores"] = sure
-        doc.set_ents(_outermost(spans), default="outside")
-        written.spans += len(spans)
+        placed = on_tokens(record, written)
+        doc.spans[spans_key] = _spans(doc, placed, index)
+        doc.spans[spans_key].attrs["scores"] = [round(s.probability, 6) for *_, s in placed]
+        outer = flat(placed, len(record.tokens), Written())
+        doc.set_ents(_spans(doc, outer, index), default="outside")
+        written.spans += len(placed)
     if "classes" in kinds and record.chosen:
         hard = {label: float(label in record.chosen) for label in record.classes}
         doc.cats = {k: round(p, 6) for k, p in record.classes.items()} if soft else hard
@@ -124,18 +122,10 @@ def _add(
     written.documents += 1
 
 
-def _span(doc: Doc, first: int, end: int, label: str) -> Any:
+def _spans(doc: Doc, placed: list[Placed], index: list[int]) -> list[Any]:
     from spacy.tokens import Span
 
-    return Span(doc, first, end, label=label)
-
-
-def _outermost(spans: list[Any]) -> list[Any]:
-    kept: list[Any] = []
-    for span in sorted(spans, key=lambda s: (s.start - s.end, s.start)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda s: s.start)
+    return [Span(doc, index[a], index[b - 1] + 1, label=span.label) for a, b, span in placed]
 
 
 def _words(record: Record) -> tuple[list[str], list[bool], list[int]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import json
 import lzma
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,3 +150,18 @@ def output_file(path: Path | str) -> Iterator[IO[bytes]]:
                 yield cast(IO[bytes], packed)
         else:
             yield raw
+
+
+def json_line(value: Any) -> bytes:
+    """A JSON value as a line of UTF-8."""
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+def write_json_list(path: Path | str, rows: Iterable[Any]) -> None:
+    """Write one JSON list, a row a line, as the rows come."""
+    with output_file(path) as out:
+        before = b"[\n"
+        for row in rows:
+            out.write(before + json_line(row).rstrip(b"\n"))
+            before = b",\n"
+        out.write(b"\n]\n" if before == b",\n" else b"[]\n")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..corpus import Document
 from ..errors import InputError
 from ..task import Task
-from .checks import a_list, a_string, a_text, an_id, labels, objects, span_layer
-from .files import Source, input_files, output_file
+from .checks import a_list, a_string, a_text, an_id, label_list, objects, span_layer
+from .files import Source, input_files, json_line, output_file
 from .record import Record, RecordSpan, Written, check_labels
 from .registry import readers, writers
 
@@ -52,7 +51,7 @@ def read_jsonl(
                 offsets,
                 fields={k: v for k, v in record.items() if k not in known},
                 spans={k: span_layer(v, content, where) for k, v in marked.items()},
-                classes={k: labels(v, label, where) for k, v in classed.items()},
+                classes={k: label_list(v, label, where) for k, v in classed.items()},
             )
 
 
@@ -149,8 +148,3 @@ def _span(span: RecordSpan, sources: bool) -> dict[str, Any]:
     if sources and span.sources:
         row["sources"] = [[s, k, round(w, 4)] for s, k, w in span.sources]
     return row
-
-
-def json_line(value: Any) -> bytes:
-    """A JSON value as a line of UTF-8."""
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

@@ -10,6 +10,7 @@ from typing import Any
 from ..corpus import Shard
 from ..errors import VotesError
 from ..labels import ClassLabels, Labels, Reasons, SpanLabels
+from ..tags import Scheme, encode
 from ..task import NONE, Task
 from ..votes import Gold
 
@@ -27,6 +28,10 @@ class RecordSpan:
     probability: float = 1.0
     layer: int = 0
     sources: Voted = ()
+
+
+Placed = tuple[int, int, RecordSpan]
+"""A span with its place in another unit: first token, end token."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +199,7 @@ def _decided_classes(decided: list[tuple[Gold, set[int]]], document: int) -> tup
     )
 
 
-def on_tokens(record: Record, written: Written) -> list[tuple[int, int, RecordSpan]]:
+def on_tokens(record: Record, written: Written) -> list[Placed]:
     """The spans that lie on whole tokens, as (first token, end token, span); the rest counted."""
     starts = [start for start, _ in record.tokens]
     ends = [end for _, end in record.tokens]
@@ -209,20 +214,36 @@ def on_tokens(record: Record, written: Written) -> list[tuple[int, int, RecordSp
     return found
 
 
-def flat_on_tokens(record: Record, written: Written) -> list[tuple[int, int, str]]:
-    """Spans for a format of one tag per token: outer ones before inner ones, the rest counted."""
-    flat: list[tuple[int, int, str]] = []
-    order = sorted(on_tokens(record, written), key=lambda s: (s[2].layer, s[0] - s[1], s[0]))
-    for first, end, span in order:
-        if all(end <= a or b <= first for a, b, _ in flat):
-            flat.append((first, end, span.label))
-        else:
+def flat(spans: Iterable[Placed], length: int, written: Written) -> list[Placed]:
+    """Spans that do not overlap: outer layers, then longer, then earlier ones; the rest counted.
+
+    length: of the document, in the unit of the spans' places.
+    """
+    taken = bytearray(length)
+    kept = []
+    for first, end, span in sorted(spans, key=lambda s: (s[2].layer, s[0] - s[1], s[0])):
+        if any(taken[first:end]):
             written.leave_out("inside or across another")
-    written.spans += len(flat)
-    return sorted(flat)
+        else:
+            taken[first:end] = b"\1" * (end - first)
+            kept.append((first, end, span))
+    return sorted(kept, key=lambda s: s[0])
 
 
-def sentences(record: Record, spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int]]:
+def flat_on_tokens(record: Record, written: Written) -> list[Placed]:
+    """Spans for a format of one tag per token, as (first token, end token, span)."""
+    kept = flat(on_tokens(record, written), len(record.tokens), written)
+    written.spans += len(kept)
+    return kept
+
+
+def tags_of(record: Record, spans: Iterable[Placed], scheme: Scheme) -> list[str]:
+    """One tag per token."""
+    placed = ((first, end, span.label) for first, end, span in spans)
+    return encode(len(record.tokens), placed, scheme)
+
+
+def sentences(record: Record, spans: Iterable[Placed]) -> list[tuple[int, int]]:
     """Token ranges of the sentences; where nobody said, a line of the text is one.
 
     A sentence never ends within a span, for tags could not carry it over the break.
