@@ -17,8 +17,10 @@ from weaklabel.models.base import VoteShards, shards_of
 from weaklabel.task import NONE, Task
 from weaklabel.votes import Votes
 
-Aggregate = Callable[[NDArray[np.int64], NDArray[np.int64], int, int], NDArray[np.float64]]
-"""(fit matrix, matrix to label, number of classes, seed) -> class probabilities."""
+Matrix = NDArray[np.int64]
+Predict = Callable[[Matrix], NDArray[np.float64]]
+Aggregate = Callable[[Matrix, int, int], Predict]
+"""(matrix to fit on, number of classes, seed) -> a function from a matrix to probabilities."""
 
 
 class Peer:
@@ -28,17 +30,18 @@ class Peer:
         self.aggregate, self.seed = aggregate, seed
 
     def fit(self, votes: VoteShards, **_: Any) -> Peer:
-        """Keep the matrix; aggregation is transductive and happens in ``predict``."""
-        self.matrix_ = np.concatenate([_matrix(shard) for shard in shards_of(votes)])
+        """Let the peer learn from the matrix."""
+        shards = shards_of(votes)
+        task = shards[0].task
+        matrix = np.concatenate([_matrix(shard) for shard in shards])
+        self.predict_ = self.aggregate(matrix, len(task.labels) + (task.kind == "spans"), self.seed)
         return self
 
     def predict(self, votes: Votes, **_: Any) -> ClassLabels | SpanLabels:
         """Labels of the documents of ``votes``."""
         matrix = _matrix(votes)
-        spans = votes.task.kind == "spans"
-        n_classes = len(votes.task.labels) + spans
-        probability = self.aggregate(self.matrix_, matrix, n_classes, self.seed)
-        if spans:
+        probability = self.predict_(matrix)
+        if votes.task.kind == "spans":
             return _merge_tokens(votes, probability)
         return ClassLabels(votes.task, probability, (matrix != NONE).any(axis=1))
 
@@ -81,36 +84,37 @@ def _merge_tokens(votes: Votes, probability: NDArray[np.float64]) -> SpanLabels:
     )
 
 
-def _snorkel(
-    fit: NDArray[np.int64], score: NDArray[np.int64], n_classes: int, seed: int
-) -> NDArray[np.float64]:
+def _snorkel(fit: Matrix, n_classes: int, seed: int) -> Predict:
     from snorkel.labeling.model import LabelModel
 
     model = LabelModel(cardinality=n_classes, verbose=False)
     model.fit(fit, n_epochs=500, seed=seed, progress_bar=False)
-    return np.asarray(model.predict_proba(score))
+    return lambda matrix: np.asarray(model.predict_proba(matrix))
 
 
-def _crowdkit(method: Callable[[int], Any]) -> Aggregate:
-    def aggregate(
-        fit: NDArray[np.int64], score: NDArray[np.int64], n_classes: int, seed: int
-    ) -> NDArray[np.float64]:
+def _crowdkit(name: str) -> Aggregate:
+    """crowd-kit labels what it was fitted on; equal rows get equal probabilities, so that rows
+    are known again, and only rows it has not seen make it aggregate once more."""
+
+    def aggregate(fit: Matrix, n_classes: int, seed: int) -> Predict:
+        known = {row.tobytes(): p for row, p in zip(fit, of(fit, n_classes, seed), strict=True)}
+
+        def predict(matrix: Matrix) -> NDArray[np.float64]:
+            if all(row.tobytes() in known for row in matrix):
+                return np.stack([known[row.tobytes()] for row in matrix])
+            return of(np.concatenate([fit, matrix]), n_classes, seed)[len(fit) :]
+
+        return predict
+
+    def of(matrix: Matrix, n_classes: int, seed: int) -> NDArray[np.float64]:
         import pandas as pd
 
-        both = np.concatenate([fit, score])
-        # Equal rows are aggregated alike, and the documents to score are among those of the fit:
-        # so nobody is counted twice.
-        where = {row.tobytes(): i for i, row in enumerate(fit)}
-        known = np.array([where.get(row.tobytes(), -1) for row in score])
-        matrix = fit if (known >= 0).all() else both
-        item = known if (known >= 0).all() else len(fit) + np.arange(len(score))
         task, worker = np.nonzero(matrix != NONE)
         frame = pd.DataFrame({"task": task, "worker": worker, "label": matrix[task, worker]})
-        table = method(seed).fit_predict_proba(frame)
-        probability = np.full((len(score), n_classes), 1 / n_classes)
-        rows = table.reindex(index=item, columns=range(n_classes)).to_numpy(dtype=float)
-        voted = ~np.isnan(rows).all(axis=1)
-        probability[voted] = np.nan_to_num(rows[voted])
+        table = _method(name, seed).fit_predict_proba(frame)
+        rows = table.reindex(index=range(len(matrix)), columns=range(n_classes)).to_numpy(float)
+        probability = np.nan_to_num(rows)
+        probability[np.isnan(rows).all(axis=1)] = 1 / n_classes
         return probability
 
     return aggregate
@@ -118,23 +122,24 @@ def _crowdkit(method: Callable[[int], Any]) -> Aggregate:
 
 def _method(name: str, seed: int) -> Any:
     from crowdkit.aggregation import GLAD, MACE, DawidSkene, MajorityVote, Wawa
+    from sklearn.base import BaseEstimator
+
+    class WawaEstimator(Wawa, BaseEstimator):  # type: ignore[misc]
+        """scikit-learn 1.7 and later refuse Wawa without this base."""
 
     makers: dict[str, Callable[[], Any]] = {
         "majority": MajorityVote,
         "ds": lambda: DawidSkene(n_iter=100),
         "mace": lambda: MACE(random_state=seed),
         "glad": GLAD,
-        "wawa": Wawa,
+        "wawa": WawaEstimator,
     }
     return makers[name]()
 
 
 _NAMES: dict[str, Aggregate] = {
     "snorkel": _snorkel,
-    **{
-        f"crowdkit-{name}": _crowdkit(lambda seed, name=name: _method(name, seed))  # type: ignore[misc]
-        for name in ("majority", "ds", "mace", "glad", "wawa")
-    },
+    **{f"crowdkit-{name}": _crowdkit(name) for name in ("majority", "ds", "mace", "glad", "wawa")},
 }
 
 RANDOM = ("snorkel", "crowdkit-mace")

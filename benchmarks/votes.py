@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from weaklabel.formats.wrench import read_folder
 
 from weaklabel.corpus import Shard
 from weaklabel.errors import InputError, nearest
+from weaklabel.formats.wrench import read_wrench, splits
 from weaklabel.labels import ClassLabels, SpanLabels
 from weaklabel.models.base import registry
 from weaklabel.scoring import Score, score_sets, score_spans, span_keys
@@ -62,6 +62,8 @@ def main(arguments: list[str]) -> int:
         for model in _models(folder, options.models):
             print(f"{folder.name}: {model}", file=sys.stderr, flush=True)
             rows.append(_in_own_process(folder, model, options.fit_on, options.split))
+            if "error" in rows[-1]:
+                print(f"{folder.name}: {model}: {rows[-1]['error']}", file=sys.stderr)
             write_json(options.json, rows)
     for task in ("spans", "classes"):
         columns = ["dataset", "model"]
@@ -82,7 +84,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _models(folder: Path, chosen: str | None) -> Sequence[str]:
-    spans = read_folder(folder)[0].votes.task.kind == "spans"
+    spans = (folder / "meta.json").is_file()
+    if not splits(folder):
+        raise InputError(f"{folder}: no WRENCH folder (train.json, valid.json or test.json)")
     possible = (
         (*SPAN_MODELS, *SPAN_PEERS, *REFERENCES)
         if spans
@@ -105,14 +109,12 @@ def _in_own_process(folder: Path, model: str, fit_on: str, split: str) -> dict[s
 def run(folder: Path, model: str, fit_on: str, split: str) -> dict[str, Any]:
     """One row: fit, predict, score."""
     warnings.simplefilter("ignore")
-    splits = {part.name: part for part in _read(folder)}
-    if split not in splits:
-        raise InputError(f"{folder}: no {split}.json; there is {', '.join(splits)}")
-    scored = splits[split]
-    wanted = {"all": list(splits), "train": ["train"], "test": [split]}[fit_on]
-    fitted = [splits[name] for name in wanted if name in splits]
-    if not fitted:
-        raise InputError(f"{folder}: no train.json to fit on; use --fit-on all or test")
+    there = splits(folder)
+    wanted = {"all": list(there), "train": ["train"], "test": [split]}[fit_on]
+    for name in {split, *wanted} - set(there):
+        raise InputError(f"{folder}: no {name}.json; there is {', '.join(there)}")
+    read = {name: _read(folder, name) for name in {split, *wanted}}
+    scored, fitted = read[split], [read[name] for name in wanted]
     row = {
         "dataset": folder.resolve().name,
         "model": model,
@@ -127,15 +129,19 @@ def run(folder: Path, model: str, fit_on: str, split: str) -> dict[str, Any]:
     if model in REFERENCES:
         row |= _reference(model, scored)
     else:
-        row |= _measure(model, fitted, scored)
+        try:
+            row |= _measure(model, fitted, scored)
+        except Exception as error:  # a peer that breaks must not take the others with it
+            row |= {"error": f"{type(error).__name__}: {error}"}
     return row | {
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "versions": versions("skweak", "snorkel", "crowd-kit"),
     }
 
 
-def _read(folder: Path) -> list[Split]:
-    return [Split(part.name, part.shard, part.votes, part.gold) for part in read_folder(folder)]
+def _read(folder: Path, name: str) -> Split:
+    split = read_wrench(folder, name)
+    return Split(name, split.shard(), split.votes, split.gold)
 
 
 def _measure(model: str, fitted: Sequence[Split], scored: Split) -> dict[str, Any]:
@@ -151,9 +157,8 @@ def _measure(model: str, fitted: Sequence[Split], scored: Split) -> dict[str, An
 def _fit_and_score(
     model: str, fitted: Sequence[Split], scored: Split, seed: int
 ) -> dict[str, float]:
-    if model in registry.names() or model in OURS:
-        few = np.arange(min(WARM_UP, len(scored.shard)))
-        _fit(model, [scored.votes.select_documents(few)], [None], seed)
+    few = np.arange(min(WARM_UP, len(scored.shard)))
+    _fit(model, [scored.votes.select_documents(few)], [None], seed)
     texts = [split.shard for split in fitted]
     began = time.perf_counter()
     fitted_model = _fit(model, [split.votes for split in fitted], texts, seed)
