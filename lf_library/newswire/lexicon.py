@@ -21,7 +21,7 @@ _WORDS = Path(__file__).parent / "words"
 
 OWN = (
     "function", "common", "titles", "pretitles", "roles", "speech", "org_tail", "org_head",
-    "event_tail", "loc_tail", "loc_head", "compass", "particles", "months", "sport", "teamsport",
+    "event_tail", "institutions", "loc_tail", "loc_head", "compass", "particles", "months", "sport", "teamsport",
     "solosport", "demonyms", "misc_words", "abbreviated_states",
 )  # fmt: skip
 """Lists of single words that the pack brings, a file each."""
@@ -33,7 +33,7 @@ NAMES = (
 """Lists of names of one or more words."""
 
 SHAPES = (
-    "cap", "upper", "initial", "lower", "digit", "score", "date", "ordinal", "plural", "compound",
+    "cap", "upper", "initial", "lower", "digit", "score", "small", "date", "ordinal", "mixed", "plural", "compound",
     "punctuation", "opening", "closing", "comma", "colon", "quote", "possessive", "dash", "stop",
     "ampersand", "slash",
 )  # fmt: skip
@@ -78,7 +78,7 @@ def hash_strings(strings: Sequence[str]) -> tuple[Hashes, Hashes]:
     atoms = atomize(strings, fold=True)
     keep = ~atoms.dots
     indptr = np.concatenate([[0], np.cumsum(keep)])[atoms.indptr]
-    keys = atoms.keys[keep]
+    keys = atoms.keys[atoms.ids[keep]]
     length = np.diff(indptr)
     hashes = np.zeros(len(length), dtype=np.uint64)
     shift = np.ones(len(length), dtype=np.uint64)

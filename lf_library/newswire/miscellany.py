@@ -6,7 +6,7 @@ import numpy as np
 
 from .lexicon import has
 from .page import Page
-from .rule import rule
+from .rule import Extents, rule
 from .tokens import Mask
 
 
@@ -56,11 +56,11 @@ def misc_known(p: Page) -> Mask:
 
 
 @rule("MISC")
-def misc_numbered(p: Page) -> Mask:
+def misc_numbered(p: Page) -> Extents:
     """A capitalised word and a number: "Euro 96", "MiG-29" is none."""
-    return (p.length == 1) & has(p.after_flags, "digit") & p.is_word(
-        p.start, "euro", "airbus", "tupolev", "apollo", "formula", "windows", "boeing"
-    )
+    word = p.is_word(p.end - 1, "euro", "airbus", "tupolev", "apollo", "windows", "boeing", "area")
+    start = p.start[word & has(p.after_flags, "digit", "mixed")]
+    return start, start + 2
 
 
 def _title_quote(p: Page) -> Mask:

@@ -26,7 +26,9 @@ def organisation_company(p: Page) -> Mask:
 @rule("ORG")
 def organisation_by_kind(p: Page) -> Mask:
     """Ends with a kind of organisation: "Berg University"."""
-    return (p.length >= 2) & has(p.last, "org_tail") & ~_company_tail(p) & ~p.loud
+    other = has(p.known, "country", "place", "league", "event") | has(p.first, "first")
+    league = p.is_word(p.end - 1, "league", "union") & p.sport
+    return (p.length >= 2) & has(p.last, "org_tail") & ~_company_tail(p) & ~p.loud & ~other & ~league
 
 
 @rule("ORG")
@@ -50,7 +52,8 @@ def organisation_acronym(p: Page) -> Mask:
     """Two to five capitals in a line that is not in capitals: "OECD"."""
     known = has(p.known, "country", "place", "city", "demonyms", "misc_words", "months")
     word = has(p.first, "upper") & ~has(p.first, "initial", "common")
-    return (p.length == 1) & word & ~known & ~p.loud & ~has(p.after_flags, "date", "comma")
+    word &= ~has(p.first, "mixed") & ~has(p.after_flags, "date", "comma", "digit", "closing", "colon")
+    return (p.length == 1) & word & ~known & ~p.loud & ~has(p.before_flags, "digit", "opening")
 
 
 @rule("ORG")
@@ -114,3 +117,11 @@ def organisation_shares(p: Page) -> Mask:
     said = p.is_word(p.after, "said") & p.is_word(p.after2, "it", "its")
     other = has(p.known, "country", "place", "city", "demonyms", "compound")
     return (business | said) & ~other & ~p.sport & ~has(p.any, "date") & ~p.loud
+
+
+@rule("ORG")
+def organisation_article(p: Page) -> Mask:
+    """A foreign article and a capital: newspapers such as "La Jornada", "Le Populaire"."""
+    article = p.is_word(p.start, "la", "le", "el", "les", "die", "der", "il")
+    places = has(p.known, "country", "place", "city", "town", "region")
+    return article & (p.length >= 2) & (p.length <= 3) & ~p.sport & ~places & ~p.loud

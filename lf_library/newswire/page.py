@@ -120,6 +120,13 @@ class Page:
         """(C,) flags of the last word."""
         return self.tokens.flags[self.end - 1]
 
+    def contains(self, mask: Mask) -> Mask:
+        """(C,) stretches with a token of the mask."""
+        if not len(self.start):
+            return np.zeros(0, bool)
+        total = np.concatenate([[0], np.cumsum(mask)])
+        return total[self.end] > total[self.start]
+
     @cached_property
     def any(self) -> Flags:
         """(C,) flags that any word of the stretch has."""
@@ -164,7 +171,7 @@ class Page:
         def count(mask: Mask) -> Index:
             return np.bincount(tokens.document[mask], minlength=size)
 
-        digit = tokens.has("digit") & ~tokens.has("date", "score", "ordinal")
+        digit = tokens.has("small")
         rows = tokens.has("cap", "upper") & tokens.previous(digit) & tokens.next(digit)
         results = count(rows)
         sport = count(tokens.has("sport")) + results >= np.maximum(3, 0.015 * np.diff(tokens.indptr))

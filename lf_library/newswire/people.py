@@ -18,6 +18,19 @@ def _other(p: Page) -> Mask:
     )
 
 
+def _institution(p: Page) -> Mask:
+    return p.contains(p.tokens.has("org_head", "org_tail")) & (p.length > 1)
+
+
+def _elsewhere(p: Page) -> Mask:
+    places = has(p.first, "country", "place", "city", "region", "town", "abbreviated_states")
+    return places | has(p.first, "demonyms", "common", "mixed", "initial") | ~has(p.first, "cap")
+
+
+def _surname(p: Page) -> Mask:
+    return (p.length == 1) & has(p.first, "last") & ~_elsewhere(p) & ~_other(p)
+
+
 def _could_be(p: Page) -> Mask:
     return (p.length <= 4) & ~_other(p) & ~has(p.first, "compass", "demonyms", "country", "place")
 
@@ -41,7 +54,8 @@ def person_initials(p: Page) -> Mask:
 def person_middle_initial(p: Page) -> Mask:
     """An initial in the middle: "Anna B. Berg"."""
     second = p.flags_at(p.word(1))
-    return has(second, "initial") & ~_other(p) & ~has(second, "place", "country")
+    plain = has(p.first, "cap") & has(p.last, "cap") & (p.length == 3)
+    return plain & has(second, "initial") & ~_other(p) & ~has(p.first, "initial")
 
 
 @rule("PER")
@@ -67,6 +81,7 @@ def person_speaks(p: Page) -> Mask:
     end = p.after_flags
     said = has(after, "speech") | (has(before, "speech") & has(end, "stop", "comma", "punctuation"))
     alone = ~has(p.known, "country", "place", "city", "organisation", "demonyms", "newspaper")
+    alone &= ~_institution(p) & ~p.is_word(p.after2, "it", "its")
     return said & alone & _could_be(p) & has(p.last, "cap") & ~p.loud
 
 
@@ -107,14 +122,26 @@ def person_known_parts(p: Page) -> Mask:
 @rule("PER")
 def person_surname(p: Page) -> Mask:
     """A known surname alone that is no known place."""
-    other = has(p.first, "country", "place", "city", "region", "town", "demonyms", "common")
-    return (p.length == 1) & has(p.first, "last") & ~other & ~_other(p) & has(p.first, "cap")
+    return _surname(p) & ~p.sport
+
+
+@rule("PER")
+def person_surname_in_sport(p: Page) -> Mask:
+    """The same in documents about sport."""
+    return _surname(p) & p.sport & ~has(p.known, "team")
+
+
+@rule("PER")
+def person_first_name(p: Page) -> Mask:
+    """A known first name alone that is no known place."""
+    return (p.length == 1) & has(p.first, "first") & ~_elsewhere(p) & ~has(p.first, "last")
 
 
 @rule("PER")
 def person_particle(p: Page) -> Mask:
     """A particle inside: "Anna van der Berg"."""
-    return has(p.any, "particles") & ~_other(p) & (p.length <= 5) & has(p.last, "cap")
+    particle = p.contains(p.tokens.has("particles") & p.tokens.has("lower"))
+    return particle & ~_other(p) & (p.length <= 5) & has(p.last, "cap") & ~_institution(p)
 
 
 @rule("PER")
@@ -129,4 +156,5 @@ def person_in_scorecard(p: Page) -> Mask:
 def person_scored(p: Page) -> Mask:
     """Before the minute of a goal or a count in parentheses: "Berg ( 35th minute )"."""
     minute = has(p.after2_flags, "digit") & has(p.after_flags, "opening")
-    return minute & p.sport & p.teams & ~_other(p) & ~has(p.after2_flags, "score")
+    listed = has(p.before_flags, "opening", "comma") & has(p.after_flags, "ordinal")
+    return (minute | listed) & p.sport & p.teams & ~_other(p) & ~has(p.after2_flags, "score")

@@ -99,7 +99,8 @@ def place_in_parentheses(p: Page) -> Mask:
 @rule("LOC")
 def place_by_kind(p: Page) -> Mask:
     """Named with its kind: "Glomma River", "Lake Mjosa"."""
-    tail = has(p.last, "loc_tail") & ~has(p.last, "org_tail") & ~has(p.last, "event_tail")
+    tail = has(p.last, "loc_tail") & ~has(p.last, "org_tail", "event_tail")
+    tail &= ~p.sport & ~has(p.first, "first")
     head = p.is_word(p.start, "lake", "mount", "cape", "fort", "gulf") & ~_marked(p)
     return (tail | head) & (p.length >= 2) & (p.length <= 4) & ~p.loud
 
@@ -108,7 +109,8 @@ def place_by_kind(p: Page) -> Mask:
 def place_compass(p: Page) -> Mask:
     """A point of the compass and a known place: "southern Norway" is not, "South Norway" is."""
     rest = p.flags_at(p.word(1))
-    return has(p.first, "compass") & has(rest, "country", "place", "city", "region") & ~p.loud
+    known = has(rest, "country", "place", "city", "region")
+    return has(p.first, "compass") & known & (p.length == 2) & ~p.loud & ~p.teams
 
 
 @rule("LOC")

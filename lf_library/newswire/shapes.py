@@ -20,6 +20,7 @@ _INITIAL = re.compile(r"[A-Z]\.?(?:-?[A-Z]\.)*$")
 _NUMBERS = {
     "score": re.compile(r"\d{1,3}-\d{1,3}$"),
     "date": re.compile(r"(?:19|20)\d\d-\d\d-\d\d$"),
+    "small": re.compile(r"[12]?\d$"),
     "ordinal": re.compile(r"\d+(?:st|nd|rd|th)$"),
 }
 _PREFIXES = frozenset("ex anti pro non neo pan Ex Anti Pro Non Neo Pan".split())
@@ -47,6 +48,8 @@ def _shape(word: str) -> int:
         inner = len(word) > 3 and word[1:].lower() != word[1:]
         return int(BIT["lower"] | BIT["cap"]) if inner else int(BIT["lower"])
     flags = int(BIT["upper"]) if word.isupper() and len(word) > 1 else int(BIT["cap"])
+    if any(map(str.isdigit, word)):
+        flags |= int(BIT["mixed"])
     if _INITIAL.match(word):
         flags |= int(BIT["initial"])
     if len(word) > 3 and word[-1] in "sS" and word[-2] not in "sS":

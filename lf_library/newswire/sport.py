@@ -43,7 +43,8 @@ def team_standing(p: Page) -> Mask:
 def team_known(p: Page) -> Mask:
     """In the user's list of teams, in documents about sport."""
     place = has(p.known, "country", "place", "city", "town", "region")
-    return has(p.known, "team") & p.sport & ~place
+    person = has(p.known, "athlete") | (has(p.first, "first") & has(p.last, "last") & (p.length > 1))
+    return has(p.known, "team") & p.sport & ~place & ~person & ~has(p.first, "sport")
 
 
 @rule("ORG")
@@ -95,7 +96,8 @@ def team_in_parentheses(p: Page) -> Mask:
 def team_from_country(p: Page) -> Mask:
     """Before a country in parentheses, in a sport of teams: "Brann ( Norway )"."""
     inside = has(p.after2_flags, "country", "place")
-    return has(p.after_flags, "opening") & inside & p.teams
+    person = has(p.first, "first", "initial") | has(p.known, "athlete") | has(p.first, "country")
+    return has(p.after_flags, "opening") & inside & p.teams & ~person
 
 
 @rule("ORG")
@@ -106,3 +108,23 @@ def team_against(p: Page) -> Mask:
     after = p.is_word(p.after, "beat", "v", "vs", "drew", "lost", "won", "defeated")
     person = has(p.first, "first", "initial") & (p.length > 1)
     return (before | after) & p.teams & ~_nation(p) & ~person & ~has(p.known, "place", "demonyms")
+
+
+@rule("ORG")
+def team_of_racer(p: Page) -> Mask:
+    """Behind a racer's country: "1. Anna Berg ( Norway ) Lotto 4:12:05"."""
+    country = has(p.before_flags, "closing") & has(p.flags_at(p.before2), "country", "place")
+    person = has(p.first, "first") & (p.length > 1)
+    return country & p.sport & ~p.teams & ~person & ~has(p.after_flags, "opening")
+
+
+@rule("ORG")
+def team_scheduled(p: Page) -> Mask:
+    """Who plays away in a schedule in capitals: "BRANN AT VIKING"."""
+    return p.loud & p.teams & p.is_word(p.after, "at") & (p.sentence_length <= 8)
+
+
+@rule("LOC")
+def place_scheduled(p: Page) -> Mask:
+    """Where it is played: "BRANN AT VIKING"."""
+    return p.loud & p.teams & p.is_word(p.before, "at") & (p.sentence_length <= 8)

@@ -27,7 +27,8 @@ def stretches(tokens: Tokens) -> tuple[Index, Index]:
     joined |= tie
     tail = _later_in_run(tokens, has(tokens.flags, "org_tail", "event_tail"), joined)
     joined &= ~_titles(tokens, names, tail | tie, joined) | inside | fixed
-    cuts = _cuts(tokens, joined, tail) & ~inside
+    own = _later_in_run(tokens, _ends_own_name(tokens), joined)
+    cuts = _cuts(tokens, joined, own | (tail & tokens.has("compass"))) & ~inside
     begin = joined & (~tokens.previous(joined) | cuts)
     stop = joined & (~tokens.next(joined) | tokens.next(begin))
     return _trim(np.flatnonzero(begin), np.flatnonzero(stop) + 1, names | inside)
@@ -76,7 +77,7 @@ def _fixed_phrases(tokens: Tokens) -> tuple[Mask, Mask]:
         ends = capital & tokens.next(capital | has(tokens.flags, "possessive"), length - 1)
         at = np.flatnonzero(ends)
         found = tokens.lexicon.look_up(tokens.phrase_hashes(at, length))
-        at = at[has(found, "country", "place", "organisation", "fixed")]
+        at = at[has(found, "country", "place", "city", "organisation", "fixed")]
         for step in range(length):
             fixed[at + step] = True
             if step:
@@ -112,6 +113,12 @@ def _later_in_run(tokens: Tokens, mask: Mask, joined: Mask) -> Mask:
     return later
 
 
+def _ends_own_name(tokens: Tokens) -> Mask:
+    """Last words of names that a people or country in front belongs to: "British Airways"."""
+    ends = tokens.has("org_tail", "event_tail") & ~tokens.has("institutions")
+    return ends | tokens.is_word("league", "division", "exchange", "embassy")
+
+
 def _titles(tokens: Tokens, names: Mask, part: Mask, joined: Mask) -> Mask:
     """Titles, which are no part of the name behind them."""
     title = names & tokens.has("titles", "pretitles") & ~tokens.shouting & ~part
@@ -123,8 +130,13 @@ def _titles(tokens: Tokens, names: Mask, part: Mask, joined: Mask) -> Mask:
 
 def _cuts(tokens: Tokens, joined: Mask, tail: Mask) -> Mask:
     """Where one name ends and the next begins: behind a people, unless they make one name."""
-    people = tokens.has("demonyms", "compound") & joined & ~tail & ~tokens.shouting
-    return tokens.previous(people) & ~tokens.has("demonyms")
+    loud = tokens.shouting
+    people = tokens.has("demonyms") & joined & ~tail & ~loud
+    adjective = tokens.has("compound") & joined & ~loud
+    country = tokens.has("country", "place") & ~tokens.has("first", "demonyms", "loc_head")
+    country &= joined & ~tail & ~loud & ~tokens.next(tokens.has("loc_tail", "plural"))
+    cut = tokens.previous(people) & ~tokens.has("demonyms")
+    return cut | tokens.previous(adjective) | tokens.previous(country)
 
 
 def _trim(start: Index, end: Index, names: Mask) -> tuple[Index, Index]:
