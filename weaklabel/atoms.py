@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 class Atoms:
     """The atoms of S strings; those of string i are ``indptr[i]:indptr[i+1]``.
 
-    keys: (A,) 64-bit hash of each atom. dots: (A,) whether it is a full stop.
+    keys: (U,) sorted 64-bit hashes of the distinct atoms. ids: (A,) index into ``keys``.
+    dots: (A,) whether an atom is a full stop.
     """
 
     indptr: NDArray[np.int64]
     keys: NDArray[np.uint64]
+    ids: NDArray[np.int64]
     dots: NDArray[np.bool_]
 
 
@@ -30,4 +32,6 @@ def atomize(strings: Sequence[str], *, fold: bool = False) -> Atoms:
     if fold:
         joined = joined.casefold()
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return Atoms(*trie.atomize(codes, len(strings)))
+    indptr, hashes, dots = trie.atomize(codes, len(strings))
+    keys, ids = np.unique(hashes, return_inverse=True)
+    return Atoms(indptr, keys, ids, dots)

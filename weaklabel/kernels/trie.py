@@ -74,10 +74,61 @@ def atomize(
 
 
 @njit(cache=True)
+def _bit(parent: int, atom: int, size: int) -> int:
+    """Where the filter keeps an edge; size is a power of two."""
+    key = np.uint64(parent) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(atom)
+    key = (key ^ (key >> np.uint64(32))) * np.uint64(0xFF51AFD7ED558CCD)
+    return int((key >> np.uint64(24)) & np.uint64(size - 1))
+
+
+@njit(cache=True)
+def _edges_in_use(
+    entry: NDArray[np.int32],
+    atoms: NDArray[np.int32],
+    n_atoms: int,
+    first_edge: NDArray[np.int32],
+    edge_atom: NDArray[np.int32],
+) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """(L,) which entry nodes have edges by atoms of this shard, and a Bloom filter of those edges.
+
+    The filter is small enough to stay in the processor's cache, which the trie is not.
+    """
+    present = np.zeros(n_atoms, np.bool_)
+    for atom in atoms:
+        if atom >= 0:
+            present[atom] = True
+    inner = np.zeros(len(entry), np.bool_)
+    total = 0
+    for i in range(len(entry)):
+        if entry[i] >= 0:
+            for edge in range(first_edge[entry[i]], first_edge[entry[i] + 1]):
+                if present[edge_atom[edge]]:
+                    inner[i] = True
+                    total += 1
+    size = 64
+    while size < 16 * total:
+        size *= 2
+    bits = np.zeros(size // 8, np.uint8)
+    for i in range(len(entry)):
+        if inner[i]:
+            for edge in range(first_edge[entry[i]], first_edge[entry[i] + 1]):
+                if present[edge_atom[edge]]:
+                    bit = _bit(entry[i], edge_atom[edge], size)
+                    bits[bit >> 3] |= np.uint8(1 << (bit & 7))
+    return inner, bits
+
+
+@njit(cache=True)
 def _child(
-    node: int, atom: int, first_edge: NDArray[np.int32], edge_atom: NDArray[np.int32]
+    node: int,
+    atom: int,
+    root: NDArray[np.int32],
+    first_edge: NDArray[np.int32],
+    edge_atom: NDArray[np.int32],
 ) -> int:
     """The node behind an edge, or -1. Edge e leads to node e + 1, edges are sorted by atom."""
+    if node == 0:
+        return int(root[atom])
     low, high = first_edge[node], first_edge[node + 1]
     end = high
     while low < high:
@@ -98,6 +149,7 @@ def _walk(
     high: int,
     atoms: NDArray[np.int32],
     dots: NDArray[np.bool_],
+    root: NDArray[np.int32],
     first_edge: NDArray[np.int32],
     edge_atom: NDArray[np.int32],
     first_label: NDArray[np.int32],
@@ -110,7 +162,8 @@ def _walk(
     for i in range(low, high):
         if i == high - 1 and i > low and dots[i] and first_label[node] < first_label[node + 1]:
             name = node
-        node = _child(node, atoms[i], first_edge, edge_atom) if atoms[i] >= 0 else -1
+        atom = atoms[i]
+        node = _child(node, atom, root, first_edge, edge_atom) if atom >= 0 else -1
         if node < 0:
             return -1, name
     if first_label[node] < first_label[node + 1]:
@@ -126,6 +179,7 @@ def longest_matches(
     atom_indptr: NDArray[np.int64],
     atoms: NDArray[np.int32],
     dots: NDArray[np.bool_],
+    root: NDArray[np.int32],
     first_edge: NDArray[np.int32],
     edge_atom: NDArray[np.int32],
     first_label: NDArray[np.int32],
@@ -133,16 +187,23 @@ def longest_matches(
     """Leftmost longest names of every document: (document, start, end, node), each (n,).
 
     atom_indptr, atoms, dots: the atoms of each distinct lexeme, -1 for one that no name has.
-    first_edge, edge_atom, first_label: the trie, see ``sources.gazetteer.trie``. A match does not
-    cross a sentence start or overlap the match before it.
+    root ... first_label: the trie, see ``sources.gazetteer.trie``. A match does not cross a
+    sentence start or overlap the match before it.
     """
     n_lexemes = len(atom_indptr) - 1
-    entry = np.empty(n_lexemes, np.int32)
-    alone = np.empty(n_lexemes, np.int32)
+    entry = np.full(n_lexemes, -1, np.int32)
+    alone = np.full(n_lexemes, -1, np.int32)
+    leading = np.full(n_lexemes, -1, np.int32)
     for i in range(n_lexemes):
-        entry[i], alone[i] = _walk(
-            0, atom_indptr[i], atom_indptr[i + 1], atoms, dots, first_edge, edge_atom, first_label
-        )
+        low, high = atom_indptr[i], atom_indptr[i + 1]
+        if low < high:
+            leading[i] = atoms[low]
+            entry[i], alone[i] = _walk(
+                0, low, high, atoms, dots, root, first_edge, edge_atom, first_label
+            )
+    inner, bits = _edges_in_use(entry, atoms, len(root), first_edge, edge_atom)
+    begins = inner | (alone >= 0)
+    size = 8 * len(bits)
     document = np.empty(len(token_ids), np.int64)
     start = np.empty(len(token_ids), np.int64)
     end = np.empty(len(token_ids), np.int64)
@@ -151,23 +212,19 @@ def longest_matches(
     for d in range(len(indptr) - 1):
         t, stop = indptr[d], indptr[d + 1]
         while t < stop:
-            lexeme = token_ids[t]
-            node, best, best_end = entry[lexeme], alone[lexeme], t + 1
-            if node < 0 and best < 0:
+            if not begins[token_ids[t]]:
                 t += 1
                 continue
+            node, best, best_end = entry[token_ids[t]], alone[token_ids[t]], t + 1
             at = t + 1
+            if node >= 0 and at < stop:
+                bit = _bit(node, leading[token_ids[at]], size)
+                if not bits[bit >> 3] & (1 << (bit & 7)):
+                    node = -1
             while node >= 0 and at < stop and not sentence_starts[at]:
-                lexeme = token_ids[at]
+                low, high = atom_indptr[token_ids[at]], atom_indptr[token_ids[at] + 1]
                 node, name = _walk(
-                    node,
-                    atom_indptr[lexeme],
-                    atom_indptr[lexeme + 1],
-                    atoms,
-                    dots,
-                    first_edge,
-                    edge_atom,
-                    first_label,
+                    node, low, high, atoms, dots, root, first_edge, edge_atom, first_label
                 )
                 at += 1
                 if name >= 0:

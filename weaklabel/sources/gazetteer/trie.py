@@ -14,7 +14,7 @@ from ...atomic import atomic_path
 from ...atoms import Atoms
 from ...errors import SourceError
 
-_MAGIC = b"weaklabel trie 1\n"
+_MAGIC = b"weaklabel trie 3\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,7 @@ class Trie:
     """N nodes in breadth-first order, node 0 the root; edge e leads to node e + 1.
 
     keys: (V,) sorted keys of the distinct atoms, which number them.
+    root: (V,) the node that each atom leads to from the root, or -1.
     first_edge: (N+1,) the edges of node n are ``first_edge[n]:first_edge[n+1]``, by atom.
     edge_atom: (N-1,). first_label: (N+1,) bounds into ``labels``: what names that end at a node
     are called, as ids into ``label_names``.
@@ -29,6 +30,7 @@ class Trie:
 
     label_names: tuple[str, ...]
     keys: NDArray[np.uint64]
+    root: NDArray[np.int32]
     first_edge: NDArray[np.int32]
     edge_atom: NDArray[np.int32]
     first_label: NDArray[np.int32]
@@ -37,14 +39,13 @@ class Trie:
     @classmethod
     def build(cls, label_names: Sequence[str], names: Atoms, label: NDArray[np.int16]) -> Trie:
         """A trie of names, each with a label id (n,); a name without atoms is left out."""
-        keys, atoms = np.unique(names.keys, return_inverse=True)
         length = np.diff(names.indptr)
         node = np.zeros(len(length), dtype=np.int64)
         edge_parent, edge_atom = [], []
         total = 1
         for depth in range(int(length.max(initial=0))):
             alive = np.flatnonzero(length > depth)
-            pair = (node[alive] << 32) | atoms[names.indptr[alive] + depth]
+            pair = (node[alive] << 32) | names.ids[names.indptr[alive] + depth]
             distinct, inverse = np.unique(pair, return_inverse=True)
             node[alive] = total + inverse
             edge_parent.append(distinct >> 32)
@@ -52,12 +53,17 @@ class Trie:
             total += len(distinct)
         nodes = np.arange(total + 1)
         parents = np.concatenate([np.zeros(0, dtype=np.int64), *edge_parent])
+        atom = np.concatenate([np.zeros(0, dtype=np.int32), *edge_atom])
         ends = np.unique((node[length > 0] << 16) | label[length > 0].astype(np.int64))
+        n_first = int((parents == 0).sum())
+        root = np.full(len(names.keys), -1, dtype=np.int32)
+        root[atom[:n_first]] = np.arange(1, n_first + 1)
         return cls(
             tuple(label_names),
-            keys,
+            names.keys,
+            root,
             np.searchsorted(parents, nodes).astype(np.int32),
-            np.concatenate([np.zeros(0, dtype=np.int32), *edge_atom]),
+            atom,
             np.searchsorted(ends >> 16, nodes).astype(np.int32),
             (ends & 0xFFFF).astype(np.int16),
         )
