@@ -1,0 +1,96 @@
+"""Distinct vote patterns: which documents have the same votes, found by a 128-bit hash."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def _mix(key, value):
+    """One round of splitmix64 (Steele, Lea & Flood 2014): every bit of both goes into the key."""
+    key = (key ^ value) + np.uint64(0x9E3779B97F4A7C15)
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return key ^ (key >> np.uint64(31))
+
+
+@njit(cache=True)
+def hash_rows(indptr, symbols, levels, known):
+    """(P, 2) uint64 keys of P rows of votes; equal rows have equal keys, and nothing else has.
+
+    indptr: (P+1,). symbols, levels: (V,) sorted within a row. known: (P,) gold label or -1.
+    """
+    n_rows = len(indptr) - 1
+    keys = np.empty((n_rows, 2), np.uint64)
+    for i in range(n_rows):
+        first = np.uint64(known[i] + 1)
+        second = ~first
+        for v in range(indptr[i], indptr[i + 1]):
+            value = np.uint64(symbols[v]) * np.uint64(32) + np.uint64(levels[v])
+            first = _mix(first, value)
+            second = _mix(second, ~value)
+        keys[i, 0], keys[i, 1] = first, second
+    return keys
+
+
+@njit(cache=True)
+def group_rows(keys):
+    """Number rows by key: (P,) group of each row in order of first occurrence, and the firsts."""
+    n_rows = len(keys)
+    size = 1 << 10
+    while size < 2 * n_rows:
+        size *= 2
+    table = np.full(size, -1, np.int64)
+    group = np.empty(n_rows, np.int64)
+    firsts = np.empty(n_rows, np.int64)
+    n_groups = 0
+    for i in range(n_rows):
+        slot = np.int64(keys[i, 0] & np.uint64(size - 1))
+        while True:
+            g = table[slot]
+            if g < 0:
+                table[slot] = n_groups
+                firsts[n_groups] = i
+                group[i] = n_groups
+                n_groups += 1
+                break
+            if keys[firsts[g], 0] == keys[i, 0] and keys[firsts[g], 1] == keys[i, 1]:
+                group[i] = g
+                break
+            slot = (slot + 1) & (size - 1)
+    return group, firsts[:n_groups].copy()
+
+
+@njit(cache=True)
+def sort_rows(indptr, symbols, levels):
+    """Sort the votes of each row by symbol, then level, in place (rows are short)."""
+    for i in range(len(indptr) - 1):
+        for v in range(indptr[i] + 1, indptr[i + 1]):
+            symbol, level = symbols[v], levels[v]
+            w = v - 1
+            while w >= indptr[i] and (
+                symbols[w] > symbol or (symbols[w] == symbol and levels[w] > level)
+            ):
+                symbols[w + 1], levels[w + 1] = symbols[w], levels[w]
+                w -= 1
+            symbols[w + 1], levels[w + 1] = symbol, level
+
+
+@njit(cache=True)
+def share_levels(indptr, sources, levels, full):
+    """One source has one voice per row: where its levels sum to more than ``full``, scale them.
+
+    levels: (V,) in place; never below 1. sources: (V,), equal ones adjacent within a row.
+    """
+    for i in range(len(indptr) - 1):
+        low = indptr[i]
+        while low < indptr[i + 1]:
+            high, total = low, 0
+            while high < indptr[i + 1] and sources[high] == sources[low]:
+                total += levels[high]
+                high += 1
+            if total > full:
+                for v in range(low, high):
+                    levels[v] = max(1, levels[v] * full // total)
+            low = high
