@@ -1,0 +1,117 @@
+"""Classes: an out-of-fold text model, cleanlab's scores and Datalab's issues -> suspects."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus import Shard
+from ..labels import ClassLabels, Labels
+from ..task import NONE
+from ..votes import Votes
+from .oddities import text_issues
+from .suspects import ISSUES, Suspects
+from .text_model import out_of_fold_texts
+
+TRAINING_TEXTS = 100_000
+"""Text model and Datalab look at the first shards, up to so many documents."""
+
+
+def class_suspects_of(
+    shards: Sequence[Shard], labels: Sequence[Labels], votes: Sequence[Votes], seed: int = 0
+) -> Suspects:
+    """Every document of a run, as far as text model and memory reach."""
+    parts: list[tuple[int, ClassLabels, Votes]] = []
+    texts: list[str] = []
+    for i in range(len(shards)):
+        part = labels[i]
+        assert isinstance(part, ClassLabels)
+        parts.append((i, part, votes[i]))
+        texts += shards[i].texts
+        if len(texts) >= TRAINING_TEXTS:
+            break
+    every = ClassLabels.concatenate([part for _, part, _ in parts])
+    chosen = every.chosen.astype(np.int64)
+    probabilities = out_of_fold_texts(texts, chosen, len(every.task.labels), seed=seed)
+    number = np.concatenate([np.full(p.n_documents, i) for i, p, _ in parts]).astype(np.int64)
+    document = np.concatenate([np.arange(p.n_documents) for _, p, _ in parts]).astype(np.int64)
+    entropy, pattern = _voting([v for _, _, v in parts])
+    return _suspects(every, texts, probabilities, number, document, entropy, pattern)
+
+
+def class_quality(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(D,) cleanlab's score of each label (normalized margin): 1 fits the model, 0 does not."""
+    from cleanlab.rank import get_label_quality_scores
+
+    scores: NDArray[np.float64] = get_label_quality_scores(
+        labels, probabilities, method="normalized_margin"
+    )
+    return scores
+
+
+def _suspects(
+    labels: ClassLabels,
+    texts: list[str],
+    probabilities: NDArray[np.float64],
+    number: NDArray[np.int64],
+    document: NDArray[np.int64],
+    disagreement: NDArray[np.float64],
+    pattern: NDArray[np.int64],
+) -> Suspects:
+    chosen = labels.chosen.astype(np.int64)
+    posterior = labels.probability
+    ordered = np.sort(posterior, axis=1)
+    guess = probabilities.argmax(axis=1).astype(np.int64)
+    issue = np.where(guess != chosen, ISSUES.index("wrong class"), ISSUES.index("doubt"))
+    odd = text_issues(texts)
+    issue = np.where((issue == 0) & (odd >= 0), odd, issue).astype(np.int64)
+    zeros = np.zeros(len(chosen), dtype=np.int64)
+    shown = np.where(labels.covered | labels.task.multi, chosen, NONE)
+    length = np.asarray([min(len(t.split()), 64).bit_length() for t in texts], dtype=np.int64)
+    first = np.asarray([_number(" ".join(t.lower().split()[:2])) for t in texts], dtype=np.int64)
+    question = guess * len(labels.task.labels) + chosen
+    lead = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else ordered[:, -1]
+    return Suspects(
+        number,
+        document,
+        zeros,
+        zeros,
+        shown,
+        issue,
+        zeros,
+        zeros,
+        guess,
+        class_quality(chosen, probabilities),
+        1 - labels.confidence,
+        lead,
+        -np.sum(posterior * np.log(np.clip(posterior, 1e-12, 1)), axis=1),
+        disagreement,
+        np.column_stack([pattern, first, length, question, issue]),
+    )
+
+
+def _voting(shards: Sequence[Votes]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(D,) entropy of the votes on each document over its maximum, and the pattern of votes."""
+    entropies, patterns = [], []
+    for votes in shards:
+        n_labels = len(votes.task.vote_labels)
+        counts = np.zeros((votes.n_documents, n_labels))
+        np.add.at(counts, (votes.document, votes.label), 1.0)
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        entropy = -np.sum(share * np.log(np.clip(share, 1e-12, 1)), axis=1)
+        entropies.append(entropy / np.log(max(n_labels, 2)))
+        code = votes.source.astype(np.uint64) * np.uint64(n_labels) + votes.label.astype(np.uint64)
+        mixed = (code + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        pattern = np.zeros(votes.n_documents, dtype=np.uint64)
+        np.add.at(pattern, votes.document, mixed ^ (mixed >> np.uint64(31)))
+        patterns.append(pattern.astype(np.int64))
+    return np.concatenate(entropies), np.concatenate(patterns)
+
+
+def _number(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
