@@ -41,10 +41,9 @@ class InputFile:
             raise InputError(
                 f"{self.path}: the compressed data end too early; copy or make the file again"
             ) from None
-        except (zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-            raise InputError(f"{self.path}: not readable as compressed data ({error})") from None
-        except OSError as error:
-            raise InputError(f"{self.path}: {error.strerror or error}") from None
+        except (OSError, zlib.error, lzma.LZMAError) as error:
+            reason = getattr(error, "strerror", None) or f"not readable as compressed data ({error})"
+            raise InputError(f"{self.path}: {reason}") from None
 
     def lines(self, keep_ends: bool = False) -> Iterator[tuple[int, str]]:
         """Its lines, numbered from 1. Only "\\n" and "\\r\\n" end a line."""
