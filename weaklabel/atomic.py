@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import RunError
@@ -38,6 +38,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a UTF-8 text file, atomically, line ends as given."""
+    """Write a UTF-8 text file, atomically, line ends as given; the same text is left alone."""
+    with suppress(OSError):
+        if Path(path).read_bytes() == text.encode():
+            return
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode())

@@ -35,6 +35,15 @@ def manifest(
     }
 
 
+def same_beginning(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a manifest, perhaps a finished one, begins with what a new one says."""
+    tasks = {
+        name: {key: facts.get(key) for key in new["tasks"].get(name, ())}
+        for name, facts in old.get("tasks", {}).items()
+    }
+    return {**{key: old.get(key) for key in new}, "tasks": tasks} == new
+
+
 def _sources(prepared: Prepared, task: str) -> dict[str, Any]:
     made = prepared.sources[task]
     return {
@@ -57,6 +66,7 @@ def _counts(work: Work, task: str, source: str, n_shards: int) -> dict[str, Any]
     total: dict[str, Any] = {"votes": 0, "misaligned": 0, "overlapping": 0, "failed": 0}
     other: dict[str, int] = {}
     examples: dict[str, str] = {}
+    given_up: dict[str, str] = {}
     for i in range(n_shards):
         note = work.stamps.read(work.run.votes_path(task, source, i)) or {}
         counts = note.get("counts", {})
@@ -69,4 +79,6 @@ def _counts(work: Work, task: str, source: str, n_shards: int) -> dict[str, Any]
                 examples[document] = reason
         for name, count in counts.get("other", {}).items():
             other[name] = other.get(name, 0) + count
-    return {**total, "failures": examples, "other": other}
+        if note.get("given_up"):
+            given_up[str(i)] = note["given_up"]
+    return {**total, "failures": examples, "other": other, "given_up": given_up}

@@ -66,6 +66,7 @@ def prepare(job: Job) -> Prepared:
         place = ("tasks", name, "model")
         _check(job, place, models, use.use, model_settings(job, use))
         _at(job, place, partial(models.make, use.use, **model_settings(job, use)))
+    _check_llm(job, [one.source for many in made.values() for one in many])
     return Prepared(job, tasks, made)
 
 
@@ -82,6 +83,29 @@ def check_input(job: Job) -> None:
     first = _at(job, ("input", "path"), lambda: next(iter(documents(job)), None))
     if first is None:
         job.fail(("input", "path"), f"{job.input.path}: there is no document in it")
+
+
+def llm_settings(job: Job) -> dict[str, Any]:
+    """The settings of the LLM session, paths made absolute."""
+    settings = dict(job.llm)
+    for key in ("cache", "prices"):
+        if settings.get(key):
+            settings[key] = resolve(job.folder, str(settings[key]))
+    return settings
+
+
+def _check_llm(job: Job, made: list[AnySource]) -> None:
+    prompts = [source for source in made if hasattr(source, "bind")]
+    if not prompts and not job.llm:
+        return
+    from .sources.llm.session import Session
+
+    settings = {key: value for key, value in llm_settings(job).items() if key != "cache"}
+    session = _at(job, ("llm",), partial(Session.from_settings, settings))
+    try:
+        _at(job, ("llm",), partial(session.check, prompts, network=False))
+    finally:
+        session.close()
 
 
 def documents(job: Job, limit: int | None = None) -> Reread:
@@ -201,7 +225,8 @@ def _make_source(job: Job, task: str, i: int, spec: SourceSpec, user: UserCode) 
     place = ("tasks", task, "sources", i)
     if spec.use in user.objects:
         make: Callable[[], Any] = partial(_rename, user.objects[spec.use], spec)
-        settings, files = spec.settings, []
+        settings = spec.settings
+        files: list[str] = []
     else:
         if spec.use not in sources.names():
             known = {*sources.names(), *user.objects}

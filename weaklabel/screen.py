@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -16,9 +17,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
+from .context import Outcome, Step, Watch
 from .metrics import Metrics
-from .pipeline import Outcome, Step, Watch
 from .run import Run
 
 
@@ -52,10 +54,23 @@ def print_outcome(outcome: Outcome) -> None:
         console.print(f"nothing to do: {run.folder} is up to date ({documents} documents)")
     for name, facts in run.manifest["tasks"].items():
         for warning in facts["warnings"]:
-            console.print(f"[yellow]warning[/] ({name}): {warning}", highlight=False)
+            console.print(Text.assemble(("warning: ", "yellow"), f"{name}: {warning}"))
     for line in outcome.given_up:
-        console.print(f"[yellow]given up[/]: {line}", highlight=False)
+        console.print(Text.assemble(("given up: ", "yellow"), line))
+    for name, task in outcome.analysis["tasks"].items():
+        console.print(_summary(name, task))
     console.print(f"labels and report of {documents} documents: {run.folder}")
+
+
+def _summary(name: str, task: dict[str, Any]) -> str:
+    """One line: how many labels, and how good where gold exists."""
+    seen, scores = task["labels"], task["scores"] or {}
+    labelled = sum(seen["counts"].values())
+    told = f"{name}: {labelled:,} labels, votes on {seen['documents_with_votes']:,} documents"
+    wanted = ("accuracy", "macro_f1") if "accuracy" in scores else ("f1", "precision", "recall")
+    measures = [measure for measure in wanted if measure in scores]
+    listed = [f"{m.replace('_', ' ')} {100 * scores[m]:.1f}" for m in measures]
+    return told + (f"; against gold: {', '.join(listed)}" if listed else "")
 
 
 def print_profile(run: Run) -> None:

@@ -27,6 +27,9 @@ from .run import Run
 from .sources.base import Cast, LabelReader, VoteReader
 from .votes import Gold, Votes
 
+LLM_MEANS = {"offline", "concurrency", "cache", "api_key_env", "timeout", "retries", "max_wait"}
+"""Settings of the LLM session that change how answers are got, not which."""
+
 Metric = dict[str, Any]
 """One line of metrics.jsonl: stage, shard, seconds, and what was counted."""
 
@@ -111,17 +114,16 @@ def cast_votes(work: Work, item: tuple[int, str]) -> list[Metric]:
     return metrics
 
 
-def give_up(work: Work, item: tuple[int, str], reason: str) -> tuple[str, str]:
-    """Note that the next source in turn failed on a whole shard; says which: (task, source)."""
+def give_up(work: Work, item: tuple[int, str], reason: str) -> None:
+    """Note that the next source in turn, which ended every attempt, failed on a whole shard."""
     index, wanted = item
     for task, made in round_of(work.prepared, wanted):
         key = votes_key(work, task, made, index)
         if work.stamps.read(work.run.votes_path(task, made.source.name, index), key) is None:
             shard = load_shard(work.run.shard_path(index))
             cast = Cast.of(made.source.labels, failed=dict.fromkeys(range(len(shard)), reason))
-            _save_votes(work, task, made, shard, index, key, cast)
-            return task, made.source.name
-    return "", ""
+            _save_votes(work, task, made, shard, index, key, cast, given_up=reason)
+            return
 
 
 def round_of(prepared: Prepared, wanted: str) -> Iterator[tuple[str, Made]]:
@@ -152,7 +154,7 @@ def votes_key(work: Work, task: str, made: Made, index: int) -> str:
     if isinstance(made.source, LabelReader):
         facts.append(_sha(work, run.labels_path(task, index, "first")))
     if hasattr(made.source, "bind"):
-        facts.append({k: v for k, v in job.llm.items() if k not in ("offline", "concurrency")})
+        facts.append({k: v for k, v in job.llm.items() if k not in LLM_MEANS})
     return digest(facts)
 
 
@@ -184,7 +186,15 @@ def _call(work: Work, task: str, source: Any, shard: Shard, index: int) -> Cast:
 
 
 def _save_votes(
-    work: Work, task: str, made: Made, shard: Shard, index: int, key: str, cast: Cast
+    work: Work,
+    task: str,
+    made: Made,
+    shard: Shard,
+    index: int,
+    key: str,
+    cast: Cast,
+    *,
+    given_up: str = "",
 ) -> SourceCounts:
     job = work.prepared.job
     votes, counts = to_votes(
@@ -193,7 +203,7 @@ def _save_votes(
     path = work.run.votes_path(task, made.source.name, index)
     work.stamps.clear(path)
     votes.save(path)
-    work.stamps.write(path, key, counts=asdict(counts))
+    work.stamps.write(path, key, counts=asdict(counts), given_up=given_up)
     return counts
 
 

@@ -1,0 +1,90 @@
+"""Labels -> exports, manifest, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .context import Context, Step
+from .formats.record import Record, Written, records
+from .formats.registry import writers
+from .job import Use
+from .keys import digest
+from .manifest import task_facts
+from .report import read_report, write_report
+from .run import Run
+
+SUFFIXES = {"docbin": ".spacy"}
+
+
+def finish(context: Context) -> None:
+    """Write what a run leaves for its reader."""
+    run, prepared = context.run, context.prepared
+    for task in prepared.tasks:
+        for output in prepared.job.output:
+            _export(context, task, output)
+    facts = {task: task_facts(context.work, task, run.n_shards) for task in prepared.tasks}
+    context.outcome.given_up[:] = [
+        f"source {source!r} of task {task!r}, shard {shard}: {reason}"
+        for task, known in facts.items()
+        for source, counts in known["counts"].items()
+        for shard, reason in counts["given_up"].items()
+    ]
+    content = {**run.manifest, "tasks": facts, "given_up": context.outcome.given_up}
+    run.write_manifest({**content, "finished": True})
+    _report(context)
+
+
+def _export(context: Context, task: str, output: Use) -> None:
+    run = context.run
+    path = run.export_path(SUFFIXES.get(output.use, f".{output.use}"), task)
+    key = digest([output.model_dump(), _label_shas(context, task), run.manifest["shards"]])
+    if context.stamps.read(path, key):
+        return
+    context.watch(Step(f"export {path.name}", 0, 1))
+    context.stamps.clear(path)
+    with context.metrics.timed("export", task=task, format=output.use):
+        written = export(run, [task], output, path)
+    context.stamps.write(path, key, left_out=written.left_out)
+    context.made("export", count=1)
+    context.watch(Step(f"export {path.name}", 1, 1))
+
+
+def _report(context: Context) -> None:
+    run = context.run
+    path = run.folder / "report.html"
+    labels = [_label_shas(context, task) for task in run.tasks]
+    votes = [
+        context.stamps.read(run.votes_path(task, name, i))
+        for task in run.tasks
+        for name in run.sources(task)
+        for i in range(run.n_shards)
+    ]
+    key = digest([context.prepared.job.gold, run.manifest, labels, votes])
+    if context.stamps.read(path, key) and (run.folder / "report.json").exists():
+        context.outcome.analysis = read_report(run)
+        return
+    context.watch(Step("report", 0, 1))
+    context.stamps.clear(path)
+    with context.metrics.timed("report"):
+        context.outcome.analysis = write_report(run)
+    context.stamps.write(path, key)
+    context.made("report", count=1)
+    context.watch(Step("report", 1, 1))
+
+
+def _label_shas(context: Context, task: str) -> list[str | None]:
+    paths = [context.run.labels_path(task, i) for i in range(context.run.n_shards)]
+    return [(context.stamps.read(path) or {}).get("sha256") for path in paths]
+
+
+def export(run: Run, tasks: Sequence[str], output: Use, path: Path | str) -> Written:
+    """Write the labels of tasks in a format, one shard in memory at a time."""
+    labels = {task: run.labels(task) for task in tasks}
+
+    def stream() -> Iterator[Record]:
+        for i, shard in enumerate(run.shards):
+            yield from records(shard, {task: labels[task][i] for task in tasks})
+
+    wanted = {task: run.tasks[task] for task in tasks}
+    return writers.factory(output.use)(path, stream(), wanted, **output.settings)

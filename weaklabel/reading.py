@@ -1,0 +1,118 @@
+"""Documents -> shards."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from .atomic import write_text
+from .context import Context, Step
+from .corpus import Corpus
+from .engine_local import Engine, Failed
+from .errors import RunError
+from .keys import content_digest, digest
+from .manifest import manifest, same_beginning
+from .prepare import documents, resolve
+from .stages import tokenize
+
+
+def read_documents(context: Context, engine: Engine) -> None:
+    """Lay out the input as shards, unless they are there; then the manifest names them."""
+    key = input_key(context)
+    run, job = context.run, context.prepared.job
+    if run.manifest.get("input_key") == key and _all_there(context):
+        count = run.n_shards
+    else:
+        write_text(run.folder / "job.yaml", job.file.text)
+        count = _tokenize(context, engine, key)
+        _drop_beyond(run.folder, count)
+    notes = [context.stamps.read(run.shard_path(i)) for i in range(count)]
+    content = manifest(context.prepared, key, [note for note in notes if note], context.limit)
+    _check_layers(context, content)
+    write_text(run.folder / "job.yaml", job.file.text)
+    if not same_beginning(run.manifest, content):
+        run.write_manifest(content)
+    _drop_unknown(context)
+
+
+def input_key(context: Context) -> str:
+    """The key of all shards: the content of the input, and how it is read."""
+    job = context.prepared.job
+    facts = [job.input.model_dump(), job.lang, job.shard_documents, context.limit]
+    return digest([facts, input_digests(resolve(job.folder, job.input.path))])
+
+
+def input_digests(path: str) -> list[tuple[str, str]]:
+    """Name and digest of every file of an input: a path, a folder, a glob or a URL."""
+    from .formats.files import input_files
+
+    if "://" not in path and Path(path).exists():
+        return [(Path(path).name, content_digest(Path(path)))]
+    files = input_files(path)
+    return [(file.path, digest(str(file.filesystem.checksum(file.path)))) for file in files]
+
+
+def _all_there(context: Context) -> bool:
+    paths = [context.run.shard_path(i) for i in range(context.run.n_shards)]
+    return bool(paths) and all(context.stamps.read(path) for path in paths)
+
+
+def _tokenize(context: Context, engine: Engine, key: str) -> int:
+    job = context.prepared.job
+    corpus = Corpus(
+        documents(job, context.limit), lang=job.lang, shard_documents=job.shard_documents
+    )
+    items = ((i, digest([key, i]), batch) for i, batch in enumerate(corpus.batches()))
+    count = 0
+    for item, result in engine.map(partial(tokenize, context.work, job.lang), items):
+        if isinstance(result, Failed):
+            raise RunError(f"shard {item[0]} cannot be tokenized: {result.reason}")
+        count += 1
+        context.made("read", result)
+        context.watch(Step("read", count, None))
+    return count
+
+
+def _check_layers(context: Context, content: dict[str, object]) -> None:
+    job = context.prepared.job
+    shards: list[dict[str, dict[str, list[str]]]] = content["shards"]  # type: ignore[assignment]
+    known = {name for shard in shards for names in shard["layers"].values() for name in names}
+    for key in ("gold", "anchors"):
+        layer = getattr(job, key)
+        if layer is not None and layer not in known:
+            there = ", ".join(sorted(known)) or "none"
+            job.fail((key,), f"no document has an annotation layer {layer!r}; there are: {there}")
+
+
+def _drop_beyond(folder: Path, count: int) -> None:
+    """Shards of an earlier, longer input go, and all that was made of them."""
+    for path in folder.glob("**/[0-9]*.parquet*"):
+        if int(path.name.partition(".")[0]) >= count:
+            path.unlink()
+
+
+def _drop_unknown(context: Context) -> None:
+    """Tasks and sources that the job no longer has go."""
+    run, prepared = context.run, context.prepared
+    tasks = {run.task_folder(task).name: task for task in prepared.tasks}
+    for folder in _folders(run.folder / "tasks"):
+        if folder.name not in tasks:
+            _remove(run.folder, folder)
+            continue
+        task = tasks[folder.name]
+        names = [made.source.name for made in prepared.sources[task]]
+        known = {run.votes_path(task, name, 0).parent.name for name in names}
+        for source in _folders(folder / "votes"):
+            if source.name not in known:
+                _remove(run.folder, source)
+
+
+def _remove(root: Path, folder: Path) -> None:
+    shutil.rmtree(root / ".done" / folder.relative_to(root), ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    return iter([path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else [])
