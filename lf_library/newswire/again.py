@@ -19,6 +19,7 @@ from .stretches import document_keys
 from .tokens import Index
 
 How = Literal["same", "surname", "short", "shouted"]
+HOW: tuple[How, ...] = ("same", "surname", "short", "shouted")
 
 SURE = 0.6
 """Share of a string's labelled mentions in a document that must agree."""
@@ -34,7 +35,7 @@ class Mentions:
     weight: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Again:
     """Casts on a mention the label that other mentions in its document have.
 
@@ -118,7 +119,9 @@ def _forms(
         rows = np.flatnonzero((label == wanted) & (length > size))
         first = start[rows] + (length[rows] - size if how == "surname" else 0)
         if how == "short":
-            plain = ~has(p.tokens.flags[first], "country", "place", "demonyms", "city", "org_head", "compass")
+            plain = ~has(
+                p.tokens.flags[first], "country", "place", "demonyms", "city", "org_head", "compass"
+            )
             rows, first = rows[plain], first[plain]
         parts.append((_keys(p, first, np.full(len(rows), size)), label[rows], weight[rows]))
     keys, ids, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -161,7 +164,11 @@ def _own(
 
 def _shouted_places(p: Page) -> tuple[Index, Index]:
     """Every phrase of one to four words in lines of capitals that is no function word."""
-    word = p.tokens.shouting & has(p.tokens.flags, "upper", "initial", "cap") & ~has(p.tokens.flags, "function", "months")
+    word = (
+        p.tokens.shouting
+        & has(p.tokens.flags, "upper", "initial", "cap")
+        & ~has(p.tokens.flags, "function", "months")
+    )
     at = np.flatnonzero(word)
     starts, lengths = [at], [np.ones(len(at), np.int64)]
     for size in range(2, 5):

@@ -66,7 +66,8 @@ class Lexicon:
 
 def has(flags: Flags, *names: str) -> NDArray[np.bool_]:
     """Which flags have any of the named bits."""
-    return (flags & np.bitwise_or.reduce([BIT[name] for name in names])) != 0
+    found: NDArray[np.bool_] = (flags & np.bitwise_or.reduce([BIT[name] for name in names])) != 0
+    return found
 
 
 def hash_strings(strings: Sequence[str]) -> tuple[Hashes, Hashes]:

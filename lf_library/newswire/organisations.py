@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .lexicon import has
 from .page import Page
 from .rule import rule
@@ -28,7 +26,9 @@ def organisation_by_kind(p: Page) -> Mask:
     """Ends with a kind of organisation: "Berg University"."""
     other = has(p.known, "country", "place", "league", "event") | has(p.first, "first")
     league = p.is_word(p.end - 1, "league", "union") & p.sport
-    return (p.length >= 2) & has(p.last, "org_tail") & ~_company_tail(p) & ~p.loud & ~other & ~league
+    return (
+        (p.length >= 2) & has(p.last, "org_tail") & ~_company_tail(p) & ~p.loud & ~other & ~league
+    )
 
 
 @rule("ORG")
@@ -52,7 +52,9 @@ def organisation_acronym(p: Page) -> Mask:
     """Two to five capitals in a line that is not in capitals: "OECD"."""
     known = has(p.known, "country", "place", "city", "demonyms", "misc_words", "months")
     word = has(p.first, "upper") & ~has(p.first, "initial", "common")
-    word &= ~has(p.first, "mixed") & ~has(p.after_flags, "date", "comma", "digit", "closing", "colon")
+    word &= ~has(p.first, "mixed") & ~has(
+        p.after_flags, "date", "comma", "digit", "closing", "colon"
+    )
     return (p.length == 1) & word & ~known & ~p.loud & ~has(p.before_flags, "digit", "opening")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from weaklabel.corpus import Shard
 
-from .lexicon import LONGEST, Flags, has, word_hash
+from .lexicon import LONGEST, Flags, word_hash
 from .stretches import stretches
 from .tokens import Index, Mask, Tokens, read
 
@@ -174,6 +174,8 @@ class Page:
         digit = tokens.has("small")
         rows = tokens.has("cap", "upper") & tokens.previous(digit) & tokens.next(digit)
         results = count(rows)
-        sport = count(tokens.has("sport")) + results >= np.maximum(3, 0.015 * np.diff(tokens.indptr))
+        sport = count(tokens.has("sport")) + results >= np.maximum(
+            3, 0.015 * np.diff(tokens.indptr)
+        )
         team = count(tokens.has("teamsport")) + results
         return np.stack([sport, sport & (team >= count(tokens.has("solosport")))], axis=1)

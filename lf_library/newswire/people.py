@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .lexicon import has
 from .page import Page
 from .rule import rule
@@ -13,8 +11,10 @@ from .tokens import Mask
 def _other(p: Page) -> Mask:
     """Stretches that some word marks as an organisation, an event or a place."""
     marked = has(p.last, "org_tail", "event_tail", "loc_tail", "compound", "demonyms")
-    return marked | has(p.any, "digit", "ampersand") | has(
-        p.known, "country", "place", "city", "organisation", "company", "team"
+    return (
+        marked
+        | has(p.any, "digit", "ampersand")
+        | has(p.known, "country", "place", "city", "organisation", "company", "team")
     )
 
 

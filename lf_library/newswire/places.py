@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .lexicon import has
 from .page import Page
 from .rule import rule

@@ -33,7 +33,7 @@ def rule(label: Literal["PER", "LOC", "ORG", "MISC"]) -> Callable[[Find], Find]:
     return add
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class NewsRule:
     """One rule of the pack; it looks at a shard through its page, which all rules share."""
 

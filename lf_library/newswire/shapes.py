@@ -23,7 +23,9 @@ _NUMBERS = {
     "small": re.compile(r"[12]?\d$"),
     "ordinal": re.compile(r"\d+(?:st|nd|rd|th)$"),
 }
-_PREFIXES = frozenset("ex anti pro non neo pan Ex Anti Pro Non Neo Pan".split())
+_PREFIXES = frozenset(
+    ["ex", "anti", "pro", "non", "neo", "pan", "Ex", "Anti", "Pro", "Non", "Neo", "Pan"]
+)
 
 
 def word_flags(words: Sequence[str], hashes: Hashes, lexicon: Lexicon) -> Flags:
