@@ -44,8 +44,8 @@ def anchors(context: Context, task: str) -> Sequence[Gold] | None:
     from .review.decided import decided_gold
 
     decided = decided_gold(run.folder, run.tasks[task], run.shards)
-    if layer is None:
-        return decided
+    if layer is None or decided is None:
+        return layer or decided
     return Lazy(lambda i: layer[i].updated(decided[i]), run.n_shards)
 
 

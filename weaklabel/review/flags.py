@@ -11,7 +11,7 @@ from ..corpus import Shard
 from ..labels import SpanLabels
 from ..task import NONE
 from ..votes import Votes
-from .features import shape_of
+from ..models.windows import shape_of
 from .suspects import ISSUES, Suspects
 from .tags import Spans, chosen_spans, spans_of, tags_of
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..corpus import Shard
 from ..labels import Labels, SpanLabels
 from ..votes import Votes
-from .features import token_features
+from ..models.windows import token_features
 from .flags import span_suspects
 from .suspects import Suspects
 from .tags import soft_tags

@@ -21,7 +21,7 @@ from ..corpus import Shard
 from ..labels import SpanLabels
 from ..task import NONE
 from ..votes import Gold, Votes
-from .features import shape_of, token_features
+from ..models.windows import shape_of, token_features
 from .tags import soft_tags, span_log_odds
 from .token_model import TokenModel, fold_of
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, NotFitted
-from .features import BUCKETS
+from ..models.windows import BUCKETS
 
 
 _SETTLED = 0.01
