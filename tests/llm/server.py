@@ -213,8 +213,8 @@ class Server:
         attempt = self._attempts[number]
         self._attempts[number] += 1
         fault = self.fault(body, attempt)
-        if fault in PASSING and fault not in ("slow", "reset", "cut-body"):
-            return await self._busy(writer, fault or "")
+        if fault is not None and fault[:3] in ("429", "500", "503", "quo"):
+            return await self._busy(writer, fault)
         await asyncio.sleep(self.slow if fault == "slow" else self.latency)
         reply = self.completion(body, fault)
         raw = json.dumps(reply).encode()
@@ -277,7 +277,7 @@ class Server:
         }.get(form, {})
         codes = {"429": "rate_limit_exceeded", "quota": "insufficient_quota"}
         error = {"message": "try later", "code": codes.get(code, "server_error")}
-        number = 429 if code == "quota" else int(code)
+        number = int(code) if code.isdigit() else 429
         return await self._json(writer, number, {"error": error}, headers)
 
     async def _json(

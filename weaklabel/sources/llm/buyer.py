@@ -89,6 +89,7 @@ class Buyer:
             self._account(miss, worst, reply, verdict)
             if verdict is Verdict.ANSWERED:
                 session.count(True)
+                session.pace.succeeded()
                 return read_reply(reply.body)
             if verdict is Verdict.UNFIT:
                 weaker = dialect.after(parameters(reply), request)

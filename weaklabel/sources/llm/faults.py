@@ -39,7 +39,7 @@ class Verdict(Enum):
     FATAL = "fatal"
 
 
-_AGAIN = (408, 409, 425, 500, 502, 504, 520, 521, 522, 523, 524, 529)
+_AGAIN = (408, 409, 425)
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted")
 
 
@@ -57,15 +57,15 @@ def judge(reply: Reply) -> Verdict:
         return Verdict.FATAL
     if reply.headers.get("x-should-retry") == "false" and reply.code not in (401, 403, 404):
         return Verdict.FAILED
-    if reply.code in (429, 503):
+    if reply.code == 429 or (reply.code == 503 and retry_after(reply.headers) is not None):
         return Verdict.WAIT
-    if reply.code in _AGAIN or reply.headers.get("x-should-retry") == "true":
+    if reply.code in _AGAIN or reply.code >= 500 or reply.headers.get("x-should-retry") == "true":
         return Verdict.AGAIN
     if reply.code in (400, 422):
         return Verdict.REFUSED if "content_filter" in _codes(reply) else Verdict.UNFIT
     if reply.code in (401, 403, 404, 405) or 300 <= reply.code < 400:
         return Verdict.FATAL
-    return Verdict.AGAIN if reply.code >= 500 else Verdict.FAILED
+    return Verdict.FAILED
 
 
 def _judge_body(reply: Reply) -> Verdict:
