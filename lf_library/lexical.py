@@ -1,8 +1,7 @@
-"""Two plain kinds of source for the class of a document: a pattern found, words counted."""
+"""What the class packs are made of: lists of patterns, words weighed, lengths counted."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from weaklabel.corpus import Shard
 from weaklabel.sources.base import AnySource, Cast
+from weaklabel.sources.class_regex import ClassRegex
 from weaklabel.votes import SourceKind
 
 Lists = dict[str, dict[str, list[str]]]
@@ -39,24 +39,9 @@ def patterns(
         for subject, parts in subjects.items():
             joined = "|".join(parts)
             text = rf"\b(?:{joined})\b" if whole_words else joined
-            made.append(Pattern(f"{prefix}{side}_{subject}", (called[side],), text))
+            name = f"{prefix}{side}_{subject}"
+            made.append(ClassRegex(name, text, called[side], ignore_case=True))
     return made
-
-
-@dataclass(eq=False)
-class Pattern:
-    """Casts a label on documents in which a regular expression matches."""
-
-    name: str
-    labels: tuple[str, ...]
-    pattern: str
-    kind: SourceKind = "spotter"
-    group: str | None = None
-
-    def __call__(self, shard: Shard) -> Cast:
-        """Search every text, whatever its case."""
-        search = re.compile(self.pattern, re.IGNORECASE).search
-        return Cast.of(self.labels, [d for d, text in enumerate(shard.texts) if search(text)])
 
 
 @dataclass(eq=False)
