@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ..corpus import Shard
 from ..errors import SourceError
 from ..votes import SourceKind
-from .base import Cast
+from .base import Cast, registry
+from .imported import imported
 from .limits import SECONDS, each_document
 
 if TYPE_CHECKING:
@@ -160,3 +161,26 @@ def _known(label: Any, ids: Mapping[str, int]) -> int:
 
 def _names(labels: str | Iterable[str]) -> tuple[str, ...]:
     return (labels,) if isinstance(labels, str) else tuple(labels)
+
+
+@registry.register("function")
+def function(
+    name: str,
+    function: Any,
+    labels: Sequence[str],
+    *,
+    of: Literal["spans", "classes"] = "spans",
+    kind: SourceKind = "auto",
+    group: str | None = None,
+    seconds: float = SECONDS,
+) -> SpanFunctionSource | ClassFunctionSource:
+    """A labelling function of an installed module: ``module:function`` in a job.
+
+    of: what it votes on; see ``span_lf`` and ``class_lf``.
+    """
+    found = imported(name, function)
+    found = getattr(found, "function", found)
+    if not callable(found):
+        raise SourceError(f"source {name!r}: {function!r} is no function")
+    make = SpanFunctionSource if of == "spans" else ClassFunctionSource
+    return make(found, name, tuple(labels), kind, group, seconds)

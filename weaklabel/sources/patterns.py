@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -40,7 +40,21 @@ def matches(
 
     Raises TimeoutError after that many seconds.
     """
-    for match in pattern.finditer(text, timeout=seconds):
-        start, end = match.span(group)
-        if end > start:
-            yield start, end
+    try:
+        for match in pattern.finditer(text, timeout=seconds):
+            start, end = match.span(group)
+            if end > start:
+                yield start, end
+    except TimeoutError:
+        raise TimeoutError(f"pattern {pattern.pattern!r} took more than {seconds:g} s") from None
+
+
+def labelled_patterns(
+    name: str, pattern: str | Sequence[str] | Mapping[str, Any], label: str | None
+) -> list[tuple[str, str]]:
+    """(label, pattern) pairs from the ways to write them."""
+    if isinstance(pattern, Mapping):
+        return [pair for k, v in pattern.items() for pair in labelled_patterns(name, v, k)]
+    if label is None:
+        raise SourceError(f"source {name!r}: the pattern has no label; set 'label'")
+    return [(label, text) for text in ([pattern] if isinstance(pattern, str) else pattern)]

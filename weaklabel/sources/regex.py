@@ -9,7 +9,8 @@ from ..corpus import Shard
 from ..errors import SourceError
 from ..votes import SourceKind
 from .base import Cast, registry
-from .patterns import compiled, matches
+from .limits import each_document
+from .patterns import compiled, labelled_patterns, matches
 
 
 @registry.register("regex")
@@ -43,20 +44,20 @@ class Regex:
 
     def __call__(self, shard: Shard) -> Cast:
         """The matches in every text, in characters."""
-        rows: list[tuple[int, int, int, int]] = []
-        failed: dict[int, str] = {}
-        for label, text in self.patterns:
-            pattern = compiled(self.name, text, ignore_case=self.ignore_case)
-            k = self.labels.index(label)
-            for d, document in enumerate(shard.texts):
-                if d in failed:
-                    continue
-                try:
-                    for start, end in matches(pattern, document, self.span, seconds=self.seconds):
-                        rows.append((d, start, end, k))
-                except TimeoutError:
-                    failed[d] = f"pattern {text!r} took more than {self.seconds:g} s"
-        columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+        patterns = [
+            (self.labels.index(label), compiled(self.name, text, ignore_case=self.ignore_case))
+            for label, text in self.patterns
+        ]
+
+        def look(d: int) -> list[tuple[int, int, int, int]]:
+            return [
+                (d, start, end, k)
+                for k, pattern in patterns
+                for start, end in matches(pattern, shard.texts[d], self.span, seconds=self.seconds)
+            ]
+
+        rows, failed = each_document(range(len(shard)), look, seconds=None)
+        columns = list(zip(*rows, strict=True)) or [()] * 4
         return Cast.of(self.labels, *columns, unit="character", failed=failed)
 
     def _check_group(self, pattern: Any, text: str) -> None:
@@ -65,14 +66,3 @@ class Regex:
         )
         if not known:
             raise SourceError(f"source {self.name!r}: pattern {text!r} has no group {self.span!r}")
-
-
-def labelled_patterns(
-    name: str, pattern: str | Sequence[str] | Mapping[str, Any], label: str | None
-) -> list[tuple[str, str]]:
-    """(label, pattern) pairs from the ways to write them."""
-    if isinstance(pattern, Mapping):
-        return [pair for k, v in pattern.items() for pair in labelled_patterns(name, v, k)]
-    if label is None:
-        raise SourceError(f"source {name!r}: the pattern has no label; set 'label'")
-    return [(label, text) for text in ([pattern] if isinstance(pattern, str) else pattern)]

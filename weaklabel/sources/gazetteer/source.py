@@ -153,29 +153,7 @@ class Gazetteer:
 
     def __call__(self, shard: Shard) -> Cast:
         """The names in the shard."""
-        from ...kernels.trie import longest_matches
-
-        trie = self.trie
-        atoms = shard.folded_atoms if self.case == "insensitive" else shard.atoms
-        document, start, end, node = longest_matches(
-            shard.indptr,
-            shard.token_ids,
-            shard.sentence_starts,
-            atoms.indptr,
-            trie.atom_ids(atoms.keys)[atoms.ids],
-            atoms.dots,
-            trie.root,
-            trie.first_edge,
-            trie.edge_atom,
-            trie.first_label,
-        )
-        first = trie.first_label[node].astype(np.int64)
-        count = trie.first_label[node + 1] - first
-        rows = np.repeat(np.arange(len(node)), count)
-        label = trie.labels[
-            np.arange(len(rows)) + np.repeat(first - (np.cumsum(count) - count), count)
-        ]
-        return Cast.of(trie.label_names, document[rows], start[rows], end[rows], label)
+        return Cast.of(self.labels, *self.trie.find(shard, fold=self.case == "insensitive"))
 
     def _fingerprint(self) -> str:
         """Everything that decides what is compiled, as a hash: file contents, names, settings."""
@@ -208,7 +186,7 @@ class Gazetteer:
                 names.append(form)
                 ids.append(labels.setdefault(label, len(labels)))
         atoms = atomize(names, fold=self.case == "insensitive")
-        return Trie.build(tuple(labels), atoms, np.asarray(ids, dtype=np.int16))
+        return Trie.build(tuple(labels), atoms, np.asarray(ids, dtype=np.int32))
 
     def _forms(self, name: str, splits: Mapping[str, str]) -> Iterator[str]:
         yield name

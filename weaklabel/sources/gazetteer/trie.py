@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from ...atomic import atomic_path
 from ...atoms import Atoms
+from ...corpus import Shard
 from ...errors import SourceError
+from ...kernels.trie import longest_matches
 
-_MAGIC = b"weaklabel trie 3\n"
+_MAGIC = b"weaklabel trie 4\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +36,10 @@ class Trie:
     first_edge: NDArray[np.int32]
     edge_atom: NDArray[np.int32]
     first_label: NDArray[np.int32]
-    labels: NDArray[np.int16]
+    labels: NDArray[np.int32]
 
     @classmethod
-    def build(cls, label_names: Sequence[str], names: Atoms, label: NDArray[np.int16]) -> Trie:
+    def build(cls, label_names: Sequence[str], names: Atoms, label: NDArray[np.int32]) -> Trie:
         """A trie of names, each with a label id (n,); a name without atoms is left out."""
         length = np.diff(names.indptr)
         node = np.zeros(len(length), dtype=np.int64)
@@ -54,7 +56,7 @@ class Trie:
         nodes = np.arange(total + 1)
         parents = np.concatenate([np.zeros(0, dtype=np.int64), *edge_parent])
         atom = np.concatenate([np.zeros(0, dtype=np.int32), *edge_atom])
-        ends = np.unique((node[length > 0] << 16) | label[length > 0].astype(np.int64))
+        ends = np.unique((node[length > 0] << 31) | label[length > 0].astype(np.int64))
         n_first = int((parents == 0).sum())
         root = np.full(len(names.keys), -1, dtype=np.int32)
         root[atom[:n_first]] = np.arange(1, n_first + 1)
@@ -64,8 +66,8 @@ class Trie:
             root,
             np.searchsorted(parents, nodes).astype(np.int32),
             atom,
-            np.searchsorted(ends >> 16, nodes).astype(np.int32),
-            (ends & 0xFFFF).astype(np.int16),
+            np.searchsorted(ends >> 31, nodes).astype(np.int32),
+            (ends & 0x7FFFFFFF).astype(np.int32),
         )
 
     def atom_ids(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
@@ -74,6 +76,32 @@ class Trie:
             return np.full(len(keys), -1, dtype=np.int32)
         at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[at] == keys, at, -1).astype(np.int32)
+
+    def find(
+        self, shard: Shard, *, fold: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+        """The leftmost longest names of a shard as (document, start, end, label id), tokens.
+
+        A name with several labels comes once for each. ``fold``: the names are case-folded.
+        """
+        atoms = shard.folded_atoms if fold else shard.atoms
+        document, start, end, node = longest_matches(
+            shard.indptr,
+            shard.token_ids,
+            shard.sentence_starts,
+            atoms.indptr,
+            self.atom_ids(atoms.keys)[atoms.ids],
+            atoms.dots,
+            self.root,
+            self.first_edge,
+            self.edge_atom,
+            self.first_label,
+        )
+        first = self.first_label[node].astype(np.int64)
+        count = self.first_label[node + 1] - first
+        rows = np.repeat(np.arange(len(node)), count)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+        return document[rows], start[rows], end[rows], self.labels[first[rows] + within]
 
     def save(self, path: Path) -> None:
         """Write one file, atomically: a header in JSON, then the arrays, each 64-byte aligned."""
