@@ -103,7 +103,7 @@ def _voting(shards: Sequence[Votes]) -> tuple[NDArray[np.float64], NDArray[np.in
         counts = np.zeros((votes.n_documents, n_labels))
         np.add.at(counts, (votes.document, votes.label), 1.0)
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        entropy = -np.sum(share * np.log(np.clip(share, 1e-12, 1)), axis=1)
+        entropy = np.abs(np.sum(share * np.log(np.clip(share, 1e-12, 1)), axis=1))
         entropies.append(entropy / np.log(max(n_labels, 2)))
         code = votes.source.astype(np.uint64) * np.uint64(n_labels) + votes.label.astype(np.uint64)
         mixed = (code + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)

@@ -15,11 +15,15 @@ from .suspects import ISSUES
 WINDOW = 300
 """Tokens shown on either side of an item; a document may be a book."""
 COLOURS = 8
-_TYPES = {"review.js": "text/javascript; charset=utf-8", "review.css": "text/css; charset=utf-8"}
+_TYPES = {
+    "review.js": "text/javascript; charset=utf-8",
+    "review.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 
 
 class Pages:
-    """Renders every page of a store; ``static`` holds the two files that pages load."""
+    """Renders every page of a store; ``static`` holds the files that pages load."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -120,6 +124,8 @@ def item_view(
     ]
     votes.sort(key=lambda vote: -(vote["trust"] or 0))
     guess = detail.get("guess")
+    if guess == [item.start, item.end, item.label]:
+        guess = None
     return {
         "id": item.id,
         "kind": task["kind"],

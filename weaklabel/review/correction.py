@@ -1,0 +1,61 @@
+"""A softmax regression that corrects probabilities, and whose prior is to leave them as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+
+@dataclass(frozen=True)
+class Correction:
+    """weights: (columns, K + 1), added through the evidence to the log-probabilities."""
+
+    weights: NDArray[np.float64]
+
+    def apply(
+        self, evidence: sparse.csr_matrix, offset: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(C, K + 1) corrected probabilities."""
+        return softmax(offset + evidence @ self.weights)
+
+
+def fit_correction(
+    evidence: sparse.csr_matrix,
+    offset: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    penalty: float = 0.5,
+) -> Correction:
+    """The most probable correction under a Gaussian prior around none, by L-BFGS.
+
+    evidence: (n, columns) of decided candidates. offset: (n, K + 1) their log-probabilities.
+    truth: (n,) what was decided. penalty: inverse variance of the prior. Only columns that occur
+    can move, so the problem grows with the decisions, not with the corpus.
+    """
+    from scipy.optimize import minimize
+
+    active = np.unique(evidence.indices)
+    x = evidence[:, active]
+    target = np.eye(offset.shape[1])[truth]
+    shape = (len(active), offset.shape[1])
+
+    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        w = flat.reshape(shape)
+        p = softmax(offset + x @ w)
+        loss = -np.sum(target * np.log(np.clip(p, 1e-12, 1))) + penalty / 2 * np.sum(w * w)
+        return float(loss), (x.T @ (p - target) + penalty * w).ravel()
+
+    start = np.zeros(shape).ravel()
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    weights = np.zeros((evidence.shape[1], offset.shape[1]))
+    weights[active] = found.x.reshape(shape)
+    return Correction(weights)
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of scores as probabilities."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    normal: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return normal
