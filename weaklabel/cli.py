@@ -111,5 +111,74 @@ def run(
             print_profile(outcome.run)
 
 
+@app.command()
+def plan(job: JobPath) -> None:
+    """Say what a run would do: documents, sources, what is there already, what prompts cost."""
+    with one_line_errors():
+        from .planning import plan_lines
+
+        for line in plan_lines(job):
+            typer.echo(line)
+
+
+@app.command()
+def analyze(
+    run: RunPath,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the analysis as JSON.")
+    ] = None,
+) -> None:
+    """Show what each source says, and how good it and the labels are, without and with gold."""
+    with one_line_errors():
+        from .analysis import analyze as analyze_run
+        from .atomic import write_text
+        from .run import Run, to_json
+        from .screen import print_analysis
+
+        analysis = analyze_run(Run.open(run))
+        print_analysis(analysis)
+        if json is not None:
+            write_text(json, to_json(analysis))
+
+
+@app.command()
+def review(
+    run: RunPath,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8765,
+    order: Annotated[
+        str, typer.Option(help="What comes first: see the documentation of the queue.")
+    ] = "gain",
+    budget: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Items in the queue.")
+    ] = None,
+) -> None:
+    """Review the labels most likely to be wrong, in the browser; decisions anchor the next run."""
+    with one_line_errors():
+        from .review.app import serve
+        from .run import Run
+
+        serve(Run.open(run), host=host, port=port, order=order, budget=budget)
+
+
+@app.command()
+def export(
+    run: RunPath,
+    format: Annotated[str, typer.Option(help="jsonl, conll, docbin, ...")],
+    out: Annotated[Path, typer.Option(metavar="PATH", help="Where to write.")],
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this task; may be repeated.")
+    ] = None,
+) -> None:
+    """Write the labels in a format for the tool that goes on with them."""
+    with one_line_errors():
+        from .finishing import export_to
+
+        written = export_to(run, format, out, task)
+        typer.echo(f"wrote {out}: {written.documents} documents, {written.spans} spans")
+        for reason, count in sorted(written.left_out.items()):
+            typer.echo(f"left out: {count} spans {reason}")
+
+
 if __name__ == "__main__":
     app()

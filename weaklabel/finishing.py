@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .context import Context, Step
+from .errors import JobError, nearest
 from .formats.record import Record, Written, records
 from .formats.registry import writers
 from .job import Use
@@ -76,6 +77,14 @@ def _report(context: Context) -> None:
 def _label_shas(context: Context, task: str) -> list[str | None]:
     paths = [context.run.labels_path(task, i) for i in range(context.run.n_shards)]
     return [(context.stamps.read(path) or {}).get("sha256") for path in paths]
+
+
+def export_to(folder: Path, format: str, path: Path, tasks: Sequence[str] | None = None) -> Written:
+    """Write the labels of a run folder in a format; of all its tasks, or of some."""
+    if format not in writers.names():
+        raise JobError(f"no format {format!r}; {nearest(format, writers.names())}")
+    run = Run.open(folder)
+    return export(run, tasks or list(run.tasks), Use(use=format), path)
 
 
 def export(run: Run, tasks: Sequence[str], output: Use, path: Path | str) -> Written:

@@ -58,7 +58,7 @@ def print_outcome(outcome: Outcome) -> None:
     for line in outcome.given_up:
         console.print(Text.assemble(("given up: ", "yellow"), line))
     for name, task in outcome.analysis["tasks"].items():
-        console.print(_summary(name, task))
+        console.print(Text(_summary(name, task)))
     console.print(f"labels and report of {documents} documents: {run.folder}")
 
 
@@ -71,6 +71,49 @@ def _summary(name: str, task: dict[str, Any]) -> str:
     measures = [measure for measure in wanted if measure in scores]
     listed = [f"{m.replace('_', ' ')} {100 * scores[m]:.1f}" for m in measures]
     return told + (f"; against gold: {', '.join(listed)}" if listed else "")
+
+
+COLUMNS = {
+    "votes": "votes",
+    "coverage": "cover",
+    "overlaps": "overl.",
+    "conflicts": "confl.",
+    "estimated_precision": "est. P",
+    "estimated_recall": "est. R",
+    "weight": "weight",
+    "group": "group",
+    "precision": "P",
+    "recall": "R",
+    "f1": "F1",
+}
+"""Keys of a source's row, and the heads of their columns; shares are in per cent."""
+
+
+def print_analysis(analysis: dict[str, Any]) -> None:
+    """A table of sources per task, and one line of scores."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    for name, task in analysis["tasks"].items():
+        shown = [key for key in COLUMNS if any(row[key] is not None for row in task["sources"])]
+        table = Table(box=None, pad_edge=False)
+        for title in ("source", "label"):
+            table.add_column(title, no_wrap=True)
+        for key in shown:
+            table.add_column(COLUMNS[key], justify="right", no_wrap=True)
+        for row in task["sources"]:
+            names = [row["source"], ""] if row["label"] is None else ["", row["label"]]
+            table.add_row(*map(Text, names), *(_cell(key, row[key]) for key in shown))
+        console.print(table)
+        console.print(Text(_summary(name, task)))
+
+
+def _cell(key: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if key in ("votes", "group"):
+        return f"{value:,}"
+    return f"{value:.2f}" if key == "weight" else f"{100 * value:.1f}"
 
 
 def print_profile(run: Run) -> None:

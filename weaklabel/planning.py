@@ -1,0 +1,63 @@
+"""What a run would do, before it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .corpus import Corpus, Shard
+from .job import Job
+from .keys import digest
+from .pipeline import default_folder
+from .prepare import Prepared, check_input, documents, llm_settings, prepare
+from .run import Run
+from .stages import Work, kind_of, votes_key
+
+
+def plan_lines(path: Path | str, out: Path | str | None = None) -> Iterator[str]:
+    """Documents, sources, what is there already, and what the prompts would cost."""
+    job = Job.load(path)
+    prepared = prepare(job)
+    check_input(job)
+    folder = (Path(out) if out is not None else default_folder(path)).absolute()
+    corpus = Corpus(documents(job), lang=job.lang, shard_documents=job.shard_documents)
+    sizes = [len(batch) for batch in corpus.batches()]
+    yield f"{sum(sizes):,} documents in {len(sizes)} shards"
+    work = Work(folder, job.folder, digest(job.file.text), prepared)
+    for task, made in prepared.sources.items():
+        model = job.tasks[task].chosen_model.use
+        yield f"{task}: {len(made)} sources, model {model}"
+        for one in made:
+            there = sum(_is_there(work, task, one, i) for i in range(len(sizes)))
+            state = (
+                "votes are there" if there == len(sizes) else f"{len(sizes) - there} shards to do"
+            )
+            yield f"  {one.source.name} ({one.source.kind}): {state}"
+    yield from _prompts(prepared, folder, list(corpus) if _has_prompts(prepared) else [])
+
+
+def _is_there(work: Work, task: str, made: Any, index: int) -> bool:
+    path = Run(work.folder).votes_path(task, made.source.name, index)
+    return work.stamps.read(path, votes_key(work, task, made, index)) is not None
+
+
+def _has_prompts(prepared: Prepared) -> bool:
+    return any(kind_of(m.source) == "bound" for made in prepared.sources.values() for m in made)
+
+
+def _prompts(prepared: Prepared, folder: Path, shards: Sequence[Shard]) -> Iterator[str]:
+    if not shards:
+        return
+    from .sources.llm.plan import plan
+    from .sources.llm.session import Session
+
+    settings = llm_settings(prepared.job)
+    if (folder / "llm.sqlite").exists():
+        settings.setdefault("cache", folder / "llm.sqlite")
+    session = Session.from_settings(settings)
+    try:
+        sources = [m.source for made in prepared.sources.values() for m in made]
+        yield from plan(sources, shards, session).lines()
+    finally:
+        session.close()
