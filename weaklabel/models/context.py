@@ -1,0 +1,307 @@
+"""What the text says: a token model that learns from the votes and judges documents it never saw.
+
+One softmax regression per fold, over hashed features (``windows.py``), on the soft tags that the
+votes give. A document belongs to a fold by its text, so it is judged by a model that has not seen
+it, at fit and at predict alike, whatever shard it lies in.
+
+How far the text counts is learned from votes, not from gold: ``weight`` is the share of the entropy
+of held-out soft tags (on voted tokens) that the text explains. On little data it is near 0, and the
+text switches itself off.
+
+Where no source is exhaustive, text without votes is unlabelled rather than negative. There the
+votes decide wherever there are votes; unvoted tokens count ``UNLABELLED`` as negatives, and the
+text only proposes spans that no source voted for and that it holds to be likely.
+
+Learning in bounded memory: of all documents, those with the smallest content hashes, up to about
+``max_tokens`` tokens, taken in that order. Neither shards nor the order of documents change that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus import Shard
+from ..kernels import lattice as kernel
+from ..kernels.softmax import softmax_epochs, softmax_predict
+from ..votes import Gold, Votes
+from .candidates import Evidence, Proposals, layers_of
+from .segments import Floats
+from .threshold import best_threshold
+from .windows import BUCKETS, token_features
+
+FOLDS = 3
+EPOCHS = 2
+RATE = 0.05
+DECAY = 1e-5
+SETTLED = 0.01
+UNLABELLED = 0.3
+LIKELY = 0.5
+GLIMPSE = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """One shard to learn from."""
+
+    shard: Shard
+    votes: Votes
+    evidence: Evidence
+
+
+class Lessons(Protocol):
+    """Shards to learn from, made when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Lesson: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """The fitted text model.
+
+    buckets: (B,) the features that were ever seen, sorted. coefficients: (folds, B, 2K+1).
+    weight: how far the text counts where there are votes. proposes: whether it may label what no
+    source voted for. threshold: for the posterior of votes and text.
+    """
+
+    buckets: NDArray[np.int32]
+    coefficients: NDArray[np.float32]
+    weight: float
+    proposes: bool
+    threshold: float
+
+    def log_tags(self, shard: Shard) -> Floats:
+        """(T, 2K+1) log probability of each tag, by the model of the other folds."""
+        where = np.searchsorted(self.buckets, np.arange(BUCKETS, dtype=np.int32))
+        where[where == len(self.buckets)] = 0
+        known = np.zeros(BUCKETS, dtype=bool)
+        known[self.buckets] = True
+        row = np.where(known, where + 1, 0).astype(np.int32)
+        features = row[token_features(shard)]
+        fold = np.repeat(folds_of(shard), shard.n_tokens)
+        tags = np.empty((len(features), self.coefficients.shape[2]))
+        for k in range(FOLDS):
+            zero = np.zeros((1, tags.shape[1]), np.float32)
+            full = np.concatenate([zero, self.coefficients[k]])
+            tags[fold == k] = softmax_predict(features[fold == k], full)
+        return np.log(np.maximum(tags, 1e-12))
+
+    def facts(self) -> dict[str, Any]:
+        """What is saved as JSON."""
+        return {"weight": self.weight, "proposes": self.proposes, "threshold": self.threshold}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is saved as npz."""
+        return {"context.buckets": self.buckets, "context.coefficients": self.coefficients}
+
+    @classmethod
+    def restore(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        """From what was saved."""
+        return cls(arrays["context.buckets"], arrays["context.coefficients"], **facts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Documents to learn from, in order of content.
+
+    key: (D,) content hash. length: (D,). features (T, F), tags (T, 2K+1), weight (T,), voted (T,),
+    fold (T,).
+    """
+
+    key: list[bytes]
+    length: NDArray[np.int64]
+    features: NDArray[np.int32]
+    tags: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    voted: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+
+    def smallest(self, max_tokens: int) -> _Sample:
+        """The documents with the smallest keys, until there are ``max_tokens`` tokens."""
+        order = np.asarray(sorted(range(len(self.key)), key=self.key.__getitem__), dtype=np.int64)
+        size = np.cumsum(self.length[order]) - self.length[order]
+        order = order[size < max_tokens]
+        first = np.cumsum(self.length) - self.length
+        length = self.length[order]
+        ends = np.cumsum(length)
+        rows = np.repeat(first[order] - (ends - length), length) + np.arange(length.sum())
+        return _Sample(
+            [self.key[i] for i in order],
+            length,
+            self.features[rows],
+            self.tags[rows],
+            self.weight[rows],
+            self.voted[rows],
+            self.fold[rows],
+        )
+
+    def plus(self, other: _Sample) -> _Sample:
+        """Both."""
+        pairs = ("length", "features", "tags", "weight", "voted", "fold")
+        joined = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in pairs}
+        return _Sample(self.key + other.key, **joined)
+
+
+def fit_context(
+    lessons: Lessons, *, n_labels: int, exhaustive: NDArray[np.bool_], max_tokens: int, seed: int
+) -> Context | None:
+    """Learn from the lessons; None if there is nothing to learn from."""
+    sample: _Sample | None = None
+    for i in range(len(lessons)):
+        part = _sample_of(lessons[i], n_labels, exhaustive)
+        sample = (part if sample is None else sample.plus(part)).smallest(max_tokens)
+    if sample is None or not sample.voted.any() or len(np.unique(sample.fold)) < FOLDS:
+        return None
+    coefficients = [_fit_fold(sample, k, seed) for k in range(FOLDS)]
+    tags = np.empty(sample.tags.shape)
+    for k in range(FOLDS):
+        mine = sample.fold == k
+        tags[mine] = softmax_predict(sample.features[mine], coefficients[k])
+    buckets = np.unique(sample.features).astype(np.int32)
+    kept = np.stack([c[buckets] for c in coefficients])
+    if not exhaustive.any():
+        return Context(buckets, kept, 0.0, True, LIKELY)
+    weight = explained(sample.tags[sample.voted], tags[sample.voted])
+    context = Context(buckets, kept, weight, False, LIKELY)
+    return Context(buckets, kept, weight, False, _threshold(context, lessons))
+
+
+def explained(tags: NDArray[Any], predicted: Floats) -> float:
+    """Share of the entropy of soft tags (n, C) around their mean that predictions explain."""
+    log = np.log(np.maximum(predicted, 1e-12))
+    mean = np.log(np.maximum(tags.mean(axis=0, dtype=np.float64), 1e-12))
+    total = -float((tags * mean).sum(dtype=np.float64))
+    left = -float((tags * log).sum(dtype=np.float64))
+    return max(0.0, 1.0 - left / total) if total > 0 else 0.0
+
+
+def folds_of(shard: Shard) -> NDArray[np.int64]:
+    """(D,) the fold of each document, by its text."""
+    folds = [_digest(text.encode("utf-8", "surrogatepass"))[0] % FOLDS for text in shard.texts]
+    return np.asarray(folds, dtype=np.int64)
+
+
+def fuse(context: Context, evidence: Evidence, shard: Shard) -> tuple[Floats, Floats]:
+    """Log scores of segments and outside tokens: votes plus weight times text."""
+    scores, outside = evidence.scores()
+    log_tags = context.log_tags(shard)
+    token = shard.indptr[evidence.token_document] + evidence.token
+    first = shard.indptr[evidence.document] + evidence.start
+    last = shard.indptr[evidence.document] + evidence.end
+    inside = np.concatenate([np.zeros((1, scores.shape[1])), np.cumsum(log_tags[:, 2::2], axis=0)])
+    segment = log_tags[first, 1::2] + inside[last] - inside[first + 1]
+    scores = scores + context.weight * segment
+    outside = outside + context.weight * log_tags[token, 0]
+    kernel.constrain(evidence.lattice, evidence.n_sources, scores, outside)
+    return scores, outside
+
+
+def _threshold(context: Context, lessons: Lessons) -> float:
+    """The best threshold on the first shard; others are alike."""
+    lesson = lessons[0]
+    scores, outside = fuse(context, lesson.evidence, lesson.shard)
+    posterior, _, _ = layers_of(lesson.evidence.lattice, scores, outside, LIKELY, False)
+    ones = np.ones(len(lesson.evidence.clusters.document))
+    return best_threshold(lesson.evidence.lattice, ones, posterior)
+
+
+def proposals(
+    context: Context, evidence: Evidence, shard: Shard, gold: Gold | None = None
+) -> Proposals:
+    """Spans that no source touches and the text holds likely, where gold leaves room for them.
+
+    A span begins at the first token of a run that is more than ``GLIMPSE`` likely to be inside.
+    """
+    log_tags = context.log_tags(shard)
+    free = np.exp(log_tags[:, 0]) < 1 - GLIMPSE
+    free[shard.indptr[evidence.token_document] + evidence.token] = False
+    best = np.where(free, 1 + np.argmax(log_tags[:, 1:], axis=1), 0)
+    label, begins = (best - 1) // 2, (best - 1) % 2 == 0
+    document = np.repeat(np.arange(len(shard)), shard.n_tokens)
+    new = np.ones(len(best), dtype=bool)
+    new[1:] = (label[1:] != label[:-1]) | (document[1:] != document[:-1]) | begins[1:] | ~free[:-1]
+    first = np.flatnonzero(free & new)
+    stop = np.flatnonzero(np.append(new | ~free, True))
+    last = stop[np.searchsorted(stop, first, side="right")]
+    inside = np.concatenate([np.zeros((1, log_tags.shape[1])), np.cumsum(log_tags, axis=0)])
+    k = label[first]
+    log_p = log_tags[first, 1 + 2 * k] + inside[last, 2 + 2 * k] - inside[first + 1, 2 + 2 * k]
+    keep = log_p > np.log(LIKELY)
+    if gold is not None:
+        keep &= ~np.isin(document[first], gold.complete)
+    base = shard.indptr[document[first]]
+    columns = (document[first], first - base, last - base, k)
+    d, s, e, v = (column[keep] for column in columns)
+    return Proposals(d, s, e, v, np.exp(log_p[keep]))
+
+
+def _sample_of(lesson: Lesson, n_labels: int, exhaustive: NDArray[np.bool_]) -> _Sample:
+    shard, evidence = lesson.shard, lesson.evidence
+    n_tokens = int(shard.indptr[-1])
+    tags = np.zeros((n_tokens, 2 * n_labels + 1))
+    posterior = (
+        (evidence.learned.candidates + evidence.share.candidates) / 2
+        if exhaustive.any()
+        else evidence.learned.candidates
+    )
+    base = shard.indptr[evidence.document]
+    kernel.soft_tags(base + evidence.start, base + evidence.end, posterior, tags)
+    voted = np.zeros(n_tokens, dtype=bool)
+    voted[shard.indptr[evidence.token_document] + evidence.token] = True
+    unvoted = _trust_in_silence(lesson, exhaustive)
+    weight = np.where(voted, 1.0, np.repeat(unvoted, shard.n_tokens))
+    return _Sample(
+        _content_keys(lesson),
+        shard.n_tokens.astype(np.int64),
+        token_features(shard),
+        tags.astype(np.float32),
+        weight.astype(np.float32),
+        voted,
+        np.repeat(folds_of(shard), shard.n_tokens),
+    )
+
+
+def _trust_in_silence(lesson: Lesson, exhaustive: NDArray[np.bool_]) -> Floats:
+    """(D,) how far a token without votes is negative: 0 if nobody looked."""
+    votes = lesson.votes
+    order = {name: j for j, name in enumerate(sorted(votes.names))}
+    level = np.zeros(votes.n_documents)
+    for name, looked in zip(votes.names, votes.looked, strict=True):
+        worth = 1.0 if exhaustive[order[name]] else UNLABELLED
+        where = slice(None) if looked is None else looked
+        level[where] = np.maximum(level[where], worth)
+    return level
+
+
+def _content_keys(lesson: Lesson) -> list[bytes]:
+    """A hash of each document's text and what the votes say of it: an order that is its own."""
+    evidence = lesson.evidence
+    bounds = np.searchsorted(evidence.document, np.arange(len(lesson.shard) + 1))
+    said = np.concatenate(
+        [evidence.start[:, None].astype(np.float64), evidence.learned.candidates], axis=1
+    )
+    return [
+        _digest(text.encode("utf-8", "surrogatepass"), said[low:high].tobytes())
+        for text, low, high in zip(lesson.shard.texts, bounds, bounds[1:], strict=False)
+    ]
+
+
+def _digest(*parts: bytes) -> bytes:
+    return hashlib.blake2b(b"\0".join(parts), digest_size=8).digest()
+
+
+def _fit_fold(sample: _Sample, fold: int, seed: int) -> NDArray[np.float32]:
+    random = np.random.default_rng(seed)
+    rows = np.flatnonzero((sample.fold != fold) & (sample.weight > 0))
+    orders = np.stack([random.permutation(rows) for _ in range(EPOCHS)]).astype(np.int32)
+    coefficients = np.zeros((BUCKETS, sample.tags.shape[1]), dtype=np.float32)
+    softmax_epochs(
+        sample.features, sample.tags, sample.weight, orders, RATE, DECAY, SETTLED, coefficients
+    )
+    return coefficients

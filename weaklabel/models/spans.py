@@ -1,0 +1,294 @@
+"""The default label model for spans: segments, whom to trust, and what the text says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus import Shard
+from ..errors import LabelModelWarning, ModelError, NotFitted
+from ..kernels.lattice import Lattice, cluster_starts
+from ..labels import SpanLabels
+from ..task import NONE, Task
+from ..votes import Gold, Votes
+from .base import (
+    GoldShards,
+    SourceQuality,
+    TextShards,
+    VoteShards,
+    load_state,
+    registry,
+    save_state,
+    shards_of,
+)
+from .candidates import Evidence, evidence_of, layers_of, reasons_of, with_proposals
+from .clusters import PatternCounter, Patterns, clusters_of, lay_out
+from .context import Context, Lesson, fit_context, fuse, proposals
+from .kinds import BunchCounter, KindCounter, guess_without_text, seen_where_voted
+from .segments import Fit, Trust, count, fit_segments, scores_of
+from .threshold import best_threshold
+
+
+@registry.register("spans")
+class SpanModel:
+    """Segments of tokens with a label each, seen through sources of unlike kind (``segments.py``).
+
+    context: whether a text model helps ("auto": where texts are given). It learns from what the
+        votes say, never judges a document it learned from, and counts as far as it explains the
+        votes of documents it has not seen (``context.py``).
+    silence: weight of a spotter's silence; that of an exhaustive source is 1.
+    anchor: how many times as strong as the data the counts of the start stay in every M-step.
+    n_iter, tol: EM ends when expected counts move by less than ``tol`` of all, or after ``n_iter``.
+    max_tokens: the text model learns from documents with about so many tokens, chosen by content.
+    seed: of the order in which the text model sees tokens.
+
+    Fitted: ``trust_`` (what is believed of each source), ``exhaustive_`` (M,), ``threshold_``,
+    ``context_`` (None: no text), ``source_quality_``, ``history_`` (log-likelihood after each
+    iteration), ``converged_``.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: bool | Literal["auto"] = "auto",
+        silence: float = 0.1,
+        anchor: float = 3.0,
+        n_iter: int = 50,
+        tol: float = 1e-3,
+        max_tokens: int = 300_000,
+        seed: int = 0,
+    ) -> None:
+        if not 0 <= silence <= 1:
+            raise ModelError(f"silence is {silence!r}, expected 0 to 1")
+        if anchor < 0:
+            raise ModelError(f"anchor is {anchor!r}, expected 0 or more")
+        self.context, self.silence, self.anchor = context, silence, anchor
+        self.n_iter, self.tol, self.max_tokens, self.seed = n_iter, tol, max_tokens, seed
+
+    def fit(
+        self, votes: VoteShards, *, texts: TextShards | None = None, gold: GoldShards | None = None
+    ) -> Self:
+        """Learn from votes, shard by shard; with texts also from what stands around them."""
+        shards = shards_of(votes)
+        text_shards = [texts] if isinstance(texts, Shard) else texts
+        gold_shards = [gold] if isinstance(gold, Gold) else gold
+        self._begin(shards[0])
+        self._survey(shards, text_shards)
+        patterns = self._count(shards, gold_shards)
+        lattice = lay_out(patterns.indptr, patterns.rows, len(self.names_), self._n_votes)
+        found = fit_segments(
+            patterns,
+            lattice,
+            self.task_.compatible,
+            self.exhaustive_,
+            self.can_,
+            silence=np.where(self.exhaustive_, 1.0, self.silence),
+            anchor=self.anchor,
+            n_iter=self.n_iter,
+            tol=self.tol,
+        )
+        self.trust_, self.history_, self.converged_ = found.trust, found.history, found.converged
+        if not found.converged:
+            warnings.warn(
+                f"spans: EM moved on after {self.n_iter} iterations; raise n_iter or anchor",
+                LabelModelWarning,
+                stacklevel=2,
+            )
+        self.threshold_ = best_threshold(lattice, patterns.count, found.posterior.candidates)
+        self.source_quality_ = _quality(self, patterns, lattice, found)
+        self.context_ = None
+        if self.context is True and text_shards is None:
+            raise ModelError("context=True needs the texts: fit(votes, texts=...)")
+        if self.context and text_shards is not None:
+            self.context_ = fit_context(
+                _Lessons(self, shards, text_shards, gold_shards),
+                n_labels=len(self.task_.labels),
+                exhaustive=self.exhaustive_,
+                max_tokens=self.max_tokens,
+                seed=self.seed,
+            )
+        return self
+
+    def predict(
+        self, votes: Votes, *, texts: Shard | None = None, gold: Gold | None = None
+    ) -> SpanLabels:
+        """Labels of one shard, with probabilities and reasons."""
+        if not hasattr(self, "trust_"):
+            raise NotFitted("spans: fit the model before predict")
+        evidence = self._evidence(votes, gold)
+        threshold, context = self.threshold_, self.context_
+        lattice = evidence.lattice
+        scores, outside = scores_of(lattice, self.trust_)
+        if texts is not None and context is not None and context.weight > 0:
+            threshold = context.threshold
+            scores, outside = fuse(context, evidence, texts)
+        posterior, chosen, layer = layers_of(lattice, scores, outside, threshold, self.task_.nested)
+        best = np.where(chosen == NONE, posterior.argmax(axis=1), chosen).astype(np.int64)
+        number = {name: j for j, name in enumerate(votes.names)}
+        order = np.asarray([number.get(name, -1) for name in self.names_], dtype=np.int32)
+        labels = SpanLabels(
+            self.task_,
+            votes.n_tokens,
+            evidence.document,
+            evidence.start.astype(np.int32),
+            evidence.end.astype(np.int32),
+            posterior,
+            chosen,
+            layer,
+            reasons_of(lattice, self.trust_, best, votes.names, order),
+        )
+        if texts is not None and context is not None and context.proposes:
+            return with_proposals(labels, proposals(context, evidence, texts, gold))
+        return labels
+
+    def _evidence(self, votes: Votes, gold: Gold | None) -> Evidence:
+        clusters = clusters_of(self._seen(votes), self.names_, gold)
+        return evidence_of(
+            clusters, self.trust_, self.task_.compatible, self.exhaustive_, self.can_
+        )
+
+    def _begin(self, votes: Votes) -> None:
+        if votes.task.kind != "spans":
+            raise ModelError("the spans model needs a task of kind 'spans'")
+        self.task_ = votes.task
+        self.names_ = tuple(sorted(votes.names))
+        self._n_votes = len(self.task_.vote_labels)
+
+    def _survey(self, shards: Sequence[Votes], texts: Sequence[Shard] | None) -> None:
+        """First walk: what each source casts, what kind it is, which documents it has seen."""
+        n_sources = len(self.names_)
+        kinds, bunches = KindCounter(n_sources), BunchCounter(n_sources)
+        cast = np.zeros((n_sources, self._n_votes))
+        for i in range(len(shards)):
+            votes = shards[i]
+            source = np.asarray([self.names_.index(n) for n in votes.names], np.int32)[votes.source]
+            np.add.at(cast, (source, votes.label), 1.0)
+            begins = cluster_starts(votes.document, votes.start, votes.end)
+            voted = np.unique((np.cumsum(begins) - 1) * n_sources + source).astype(np.int64)
+            bunches.add(votes.document[begins], voted, votes.n_documents)
+            if texts is not None:
+                kinds.add(votes, source, texts[i])
+        n_labels = len(self.task_.labels)
+        guess = (
+            kinds.exhaustive(n_labels)
+            if texts is not None
+            else guess_without_text(cast, bunches.clusters, n_labels)
+        )
+        bunched = bunches.bunched()
+        voters = {voter.name: voter for voter in shards[0].voters}
+        looked = dict(zip(shards[0].names, shards[0].looked, strict=True))
+        declared = {"exhaustive": True, "spotter": False}
+        self.exhaustive_ = np.asarray(
+            [
+                declared.get(voters[name].kind, bool(guess[j]) or looked[name] is not None)
+                for j, name in enumerate(self.names_)
+            ],
+            dtype=bool,
+        )
+        self.partial_ = [
+            name for j, name in enumerate(self.names_) if bunched[j] and self.exhaustive_[j]
+        ]
+        self.can_ = ((cast > 0).astype(float) @ self.task_.compatible > 0).astype(float)
+        self.cast_ = cast
+
+    def _count(self, shards: Sequence[Votes], gold: Sequence[Gold] | None) -> Patterns:
+        """Second walk: the patterns of all shards."""
+        counter = PatternCounter(len(self.names_))
+        for i in range(len(shards)):
+            votes = self._seen(shards[i])
+            clusters = clusters_of(votes, self.names_, None if gold is None else gold[i])
+            counter.add(clusters, votes, self.names_)
+        return counter.patterns()
+
+    def _seen(self, votes: Votes) -> Votes:
+        return seen_where_voted(votes, set(self.partial_)) if self.partial_ else votes
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder."""
+        if not hasattr(self, "trust_"):
+            raise NotFitted("spans: fit the model before save")
+        settings = ("context", "silence", "anchor", "n_iter", "tol", "max_tokens", "seed")
+        facts = {
+            "settings": {name: getattr(self, name) for name in settings},
+            "task": self.task_.to_json(),
+            "names": self.names_,
+            "partial": self.partial_,
+            "threshold": self.threshold_,
+            "history": self.history_,
+            "converged": self.converged_,
+            "quality": [asdict(quality) for quality in self.source_quality_],
+            "context": None if self.context_ is None else self.context_.facts(),
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            f"trust.{f.name}": np.asarray(getattr(self.trust_, f.name)) for f in fields(Trust)
+        }
+        arrays |= {"exhaustive": self.exhaustive_, "can": self.can_, "cast": self.cast_}
+        if self.context_ is not None:
+            arrays |= self.context_.arrays()
+        save_state(Path(folder), facts, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        facts, arrays = load_state(Path(folder))
+        model = cls(**facts["settings"])
+        model.task_ = Task(**facts["task"])
+        model.names_, model.partial_ = tuple(facts["names"]), facts["partial"]
+        model._n_votes = len(model.task_.vote_labels)
+        trust: dict[str, Any] = {f.name: arrays[f"trust.{f.name}"] for f in fields(Trust)}
+        model.trust_ = Trust(**{**trust, "outside": float(trust["outside"])})
+        for name in ("exhaustive", "can", "cast"):
+            setattr(model, f"{name}_", arrays[name])
+        model.threshold_, model.history_ = facts["threshold"], facts["history"]
+        model.converged_ = facts["converged"]
+        model.source_quality_ = [SourceQuality(**quality) for quality in facts["quality"]]
+        stored = facts["context"]
+        model.context_ = None if stored is None else Context.restore(stored, arrays)
+        return model
+
+
+class _Lessons:
+    """What the text model learns from, shard by shard: walked over when asked, never kept."""
+
+    def __init__(
+        self,
+        model: SpanModel,
+        votes: Sequence[Votes],
+        texts: Sequence[Shard],
+        gold: Sequence[Gold] | None,
+    ) -> None:
+        self.model, self.votes, self.texts, self.gold = model, votes, texts, gold
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __getitem__(self, i: int) -> Lesson:
+        votes = self.votes[i]
+        evidence = self.model._evidence(votes, None if self.gold is None else self.gold[i])
+        return Lesson(self.texts[i], votes, evidence)
+
+
+def _quality(
+    model: SpanModel, patterns: Patterns, lattice: Lattice, found: Fit
+) -> list[SourceQuality]:
+    """Precision and recall of each source on each label that it casts, as the model believes."""
+    shape, cast = model.cast_.shape, model.cast_
+    counts = count(lattice, patterns.count, found.posterior, shape)
+    said = counts.said[:, : model._n_votes]
+    rows = []
+    for j, name in enumerate(model.names_):
+        seen = counts.segments - counts.said[j, -1]
+        for k, label in enumerate(model.task_.labels):
+            votes = model.task_.compatible[:, k] & (cast[j] > 0)
+            right = float(said[j, votes, k].sum())
+            n = float(cast[j, votes].sum())
+            precision = min(right / n, 1.0) if n else float("nan")
+            recall = min(right / seen[k], 1.0) if seen[k] > 0 else float("nan")
+            rows.append(SourceQuality(name, label, precision, recall))
+    return rows
