@@ -10,13 +10,25 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 FULL = 16
 """The level of a vote of confidence 1: confidences are rounded to sixteenths."""
 
 
 @njit(cache=True)
-def posteriors(indptr, symbols, levels, emission, log_prior, known, posterior):
+def posteriors(
+    indptr: Ints,
+    symbols: Ints,
+    levels: Ints,
+    emission: Floats,
+    log_prior: Floats,
+    known: Ints,
+    posterior: Floats,
+) -> Floats:
     """E-step: ``posterior[i, y] = P(Y_i = y | votes)``, Dawid & Skene (1979), eq. 2.5.
 
     emission: (S, K) log-likelihood of a vote, up to a constant per symbol. known: (P,) gold label
@@ -48,7 +60,9 @@ def posteriors(indptr, symbols, levels, emission, log_prior, known, posterior):
 
 
 @njit(cache=True)
-def expected_counts(indptr, symbols, levels, count, posterior, n_symbols):
+def expected_counts(
+    indptr: Ints, symbols: Ints, levels: Ints, count: Floats, posterior: Floats, n_symbols: int
+) -> tuple[Floats, Floats]:
     """M-step, Dawid & Skene (1979), eq. 2.3, numerators: (S, K) votes by truth, (K,) classes."""
     n_classes = posterior.shape[1]
     votes = np.zeros((n_symbols, n_classes))
@@ -64,7 +78,7 @@ def expected_counts(indptr, symbols, levels, count, posterior, n_symbols):
 
 
 @njit(cache=True)
-def pair_counts(indptr, symbols, count, n_symbols):
+def pair_counts(indptr: Ints, symbols: Ints, count: Floats, n_symbols: int) -> Floats:
     """(S, S) in how many documents two symbols occur together; only s < t is filled."""
     pairs = np.zeros((n_symbols, n_symbols))
     for i in range(len(indptr) - 1):
@@ -75,7 +89,15 @@ def pair_counts(indptr, symbols, count, n_symbols):
 
 
 @njit(cache=True)
-def held_out(indptr, symbols, levels, emission, log_prior, predictive, source):
+def held_out(
+    indptr: Ints,
+    symbols: Ints,
+    levels: Ints,
+    emission: Floats,
+    log_prior: Floats,
+    predictive: Floats,
+    source: Ints,
+) -> Floats:
     """(V,) log-probability of each vote given the other votes on its document.
 
     ``log sum_y P(y | votes of other sources) predictive[s, y]``; predictive: (S, K) the

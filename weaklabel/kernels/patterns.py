@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Keys = NDArray[np.uint64]
 
 
 @njit(cache=True)
-def _mix(key, value):
+def _mix(key: np.uint64, value: np.uint64) -> np.uint64:
     """One round of splitmix64 (Steele, Lea & Flood 2014): every bit of both goes into the key."""
     key = (key ^ value) + np.uint64(0x9E3779B97F4A7C15)
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -16,7 +20,7 @@ def _mix(key, value):
 
 
 @njit(cache=True)
-def hash_rows(indptr, symbols, levels, known):
+def hash_rows(indptr: Ints, symbols: Ints, levels: Ints, known: Ints) -> Keys:
     """(P, 2) uint64 keys of P rows of votes; equal rows have equal keys, and nothing else has.
 
     indptr: (P+1,). symbols, levels: (V,) sorted within a row. known: (P,) gold label or -1.
@@ -35,7 +39,7 @@ def hash_rows(indptr, symbols, levels, known):
 
 
 @njit(cache=True)
-def group_rows(keys):
+def group_rows(keys: Keys) -> tuple[Ints, Ints]:
     """Number rows by key: (P,) group of each row in order of first occurrence, and the firsts."""
     n_rows = len(keys)
     size = 1 << 10
@@ -63,7 +67,7 @@ def group_rows(keys):
 
 
 @njit(cache=True)
-def sort_rows(indptr, symbols, levels):
+def sort_rows(indptr: Ints, symbols: Ints, levels: Ints) -> None:
     """Sort the votes of each row by symbol, then level, in place (rows are short)."""
     for i in range(len(indptr) - 1):
         for v in range(indptr[i] + 1, indptr[i + 1]):
@@ -78,7 +82,7 @@ def sort_rows(indptr, symbols, levels):
 
 
 @njit(cache=True)
-def share_levels(indptr, sources, levels, full):
+def share_levels(indptr: Ints, sources: Ints, levels: Ints, full: int) -> None:
     """One source has one voice per row: where its levels sum to more than ``full``, scale them.
 
     levels: (V,) in place; never below 1. sources: (V,), equal ones adjacent within a row.

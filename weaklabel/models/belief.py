@@ -83,7 +83,8 @@ class Belief:
     @classmethod
     def restore(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str) -> Belief:
         """What ``to_json`` and ``to_arrays`` gave."""
-        return cls(**{name: arrays[f"{prefix}{name}"] for name in _ARRAYS}, **facts)
+        stored: dict[str, Any] = {name: arrays[f"{prefix}{name}"] for name in _ARRAYS}
+        return cls(**stored, **facts)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _finish(
         silent = silent_balance(small, settings.balance)
     if settings.multi:
         silent = _silence_is_no(small, fit.posterior)
-    precision, recall = _quality(small, fit.posterior)
+    precision, recall = quality(small, fit.posterior)
     return Belief(
         patterns.raw,
         emission,
@@ -191,7 +192,7 @@ def _silence_is_no(patterns: Patterns, posterior: Floats) -> Floats:
     return np.array([1 - rare, rare])
 
 
-def _quality(patterns: Patterns, posterior: Floats) -> tuple[Floats, Floats]:
+def quality(patterns: Patterns, posterior: Floats) -> tuple[Floats, Floats]:
     """(S,) precision and recall of each symbol, by the posterior of the documents with votes."""
     votes, classes = m_step(patterns, posterior)
     right = (votes * patterns.member).sum(axis=1)

@@ -69,7 +69,7 @@ class Patterns:
     def votes(self) -> Floats:
         """(S,) documents on which each symbol was cast, by confidence."""
         weight = np.repeat(self.count, self.degree) * self.levels / FULL
-        return np.bincount(self.symbols, weight, minlength=len(self.source))
+        return np.bincount(self.symbols, weight, minlength=len(self.source)).astype(np.float64)
 
     def thinned(self, limit: int) -> Patterns:
         """At most about ``limit`` patterns: of those seen once, a share by hash, weighted up."""
@@ -115,7 +115,7 @@ def count_patterns(
     names = tuple(sorted({name for shard in shards for name in shard.names}))
     task = shards[0].task
     total: Rows | None = None
-    keys = np.empty((0, 2), np.uint64)
+    keys: NDArray[np.uint64] = np.empty((0, 2), np.uint64)
     looked = np.zeros(len(names))
     n_documents = 0
     for shard, known in zip(shards, gold, strict=True):
@@ -201,13 +201,13 @@ def distinct(rows: Rows) -> tuple[Rows, NDArray[np.uint64], NDArray[np.int64]]:
     """Distinct rows with counts, their keys, and which of them each row is."""
     keys = kernel.hash_rows(rows.indptr, rows.raw, rows.levels, rows.known)
     group, firsts = kernel.group_rows(keys)
-    count = np.bincount(group, rows.count, minlength=len(firsts))
+    count = np.bincount(group, rows.count, minlength=len(firsts)).astype(np.float64)
     return replace(_reordered(rows, firsts), count=count), keys[firsts], group
 
 
 def _regroup(rows: Rows, keys: NDArray[np.uint64]) -> tuple[Rows, NDArray[np.uint64]]:
     group, firsts = kernel.group_rows(keys)
-    count = np.bincount(group, rows.count, minlength=len(firsts))
+    count = np.bincount(group, rows.count, minlength=len(firsts)).astype(np.float64)
     return replace(_reordered(rows, firsts), count=count), keys[firsts]
 
 
