@@ -70,7 +70,7 @@ def organisation_defined(p: Page) -> Mask:
 def organisation_its_acronym(p: Page) -> Mask:
     """An acronym in parentheses after a name: "Norsk Berg ( NB )"."""
     alone = has(p.before_flags, "opening") & has(p.after_flags, "closing")
-    named = has(p.flags_at(p.before2), "cap")
+    named = has(p.flags_at(p.before2), "cap") & ~has(p.flags_at(p.before2), "function")
     known = has(p.known, "country", "place")
     return alone & named & has(p.first, "upper") & (p.length == 1) & ~known & ~p.sport
 

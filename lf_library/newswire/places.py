@@ -25,7 +25,7 @@ def place_dateline_city(p: Page) -> Mask:
     at_start = p.at_start
     comma = has(p.after_flags, "comma")
     size = p.sentence_length
-    short = (size <= 8) & has(p.flags_at(p.tokens.high[p.start] - 1), "date", "stop")
+    short = (size <= 6) & has(p.flags_at(p.tokens.high[p.start] - 1), "date", "stop")
     return at_start & comma & short & has(p.last, "upper")
 
 

@@ -41,12 +41,13 @@ def _name_words(tokens: Tokens) -> Mask:
     names = capital & ~(has(flags, "function") & (shouting | ~has(flags, "upper")))
     doubtful = names & (tokens.initial | shouting)
     known = has(flags, "country", "place", "demonyms", "organisation", "first", "city", "compound")
+    sure = known | has(flags, "initial")
     ordinary = doubtful & has(flags, "common") & (shouting | ~has(flags, "upper"))
     # "Red River", "West Ham" at the start of a sentence, but not "Former Norwegian ..."
     leads = tokens.next(names & ~doubtful) & ~shouting
     leads &= has(flags, "compass") | ~(tokens.next(known) | has(flags, "titles", "pretitles"))
     ordinary &= ~leads
-    where = np.flatnonzero(doubtful & ~ordinary & ~known)
+    where = np.flatnonzero(doubtful & ~ordinary & ~sure)
     ordinary[where] = _seen_in_lower_case(tokens, where)
     names &= ~ordinary
     event = shouting & has(flags, "event_tail") & ~has(flags, "months")
@@ -130,11 +131,10 @@ def _titles(tokens: Tokens, names: Mask, part: Mask, joined: Mask) -> Mask:
 
 def _cuts(tokens: Tokens, joined: Mask, tail: Mask) -> Mask:
     """Where one name ends and the next begins: behind a people, unless they make one name."""
-    loud = tokens.shouting
-    people = tokens.has("demonyms") & joined & ~tail & ~loud
-    adjective = tokens.has("compound") & joined & ~loud
+    people = tokens.has("demonyms") & joined & ~tail
+    adjective = tokens.has("compound") & joined
     country = tokens.has("country", "place") & ~tokens.has("first", "demonyms", "loc_head")
-    country &= joined & ~tail & ~loud & ~tokens.next(tokens.has("loc_tail", "plural"))
+    country &= joined & ~tail & ~tokens.next(tokens.has("loc_tail", "plural"))
     cut = tokens.previous(people) & ~tokens.has("demonyms")
     return cut | tokens.previous(adjective) | tokens.previous(country)
 
