@@ -81,6 +81,14 @@ def a_string(value: Any, key: str, where: str) -> str:
     return value
 
 
+def words(value: Any, where: str, key: str) -> list[str]:
+    """A list of tokens: strings, none of them empty."""
+    for position, word in enumerate(a_list(value, where, key)):
+        if not a_string(word, key, where):
+            raise InputError(f"{where}: {key!r} has an empty string at {position}; leave it out")
+    return list(value)
+
+
 def an_id(value: Any, default: str, where: str) -> str:
     """An id: a string or a number; the default where there is none."""
     if value is None:

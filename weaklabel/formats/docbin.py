@@ -35,18 +35,19 @@ def read_docbin(
     multi: classes are all cats above 0.5, else the highest one.
     """
     for file in input_files(path, (".spacy",)):
-        for number, doc in enumerate(_docs(file)):
-            yield _document(doc, f"{file.name}-{number}", spans_key, multi, layer)
+        yield from _documents(file, spans_key, multi, layer)
 
 
-def _docs(file: InputFile) -> Iterator[Doc]:
+def _documents(file: InputFile, spans_key: str, multi: bool, layer: str) -> Iterator[Document]:
     from spacy.tokens import DocBin
 
     content = file.content()
     try:
-        yield from DocBin().from_bytes(content).get_docs(blank("xx").vocab)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        reason = str(error).splitlines()[0]
+        docs = DocBin().from_bytes(content).get_docs(blank("xx").vocab)
+        for number, doc in enumerate(docs):
+            yield _document(doc, f"{file.name}-{number}", spans_key, multi, layer)
+    except Exception as error:  # spaCy checks little of what it unpacks, so anything may come
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{file.path}: no DocBin of spaCy ({reason})") from None
 
 

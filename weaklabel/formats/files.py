@@ -42,7 +42,8 @@ class InputFile:
                 f"{self.path}: the compressed data end too early; copy or make the file again"
             ) from None
         except (OSError, zlib.error, lzma.LZMAError) as error:
-            reason = getattr(error, "strerror", None) or f"not readable as compressed data ({error})"
+            damaged = f"damaged ({' '.join(str(error).split())})"
+            reason = getattr(error, "strerror", None) or damaged
             raise InputError(f"{self.path}: {reason}") from None
 
     def lines(self, keep_ends: bool = False) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,7 @@ from ..corpus import Annotation, Document
 from ..errors import InputError, WeaklabelError
 from ..tags import Scheme, decode
 from ..task import Task
-from .checks import a_list, a_text, an_annotation, an_id
+from .checks import a_text, an_annotation, an_id, words
 from .files import InputFile, Source, input_files
 from .parquet import need_columns, open_parquet, rows
 from .record import Placed, Record, Written, check_labels, flat_on_tokens, tags_of
@@ -91,13 +91,13 @@ def _names(feature: Any) -> list[str] | None:
 
 
 def _of_tokens(row: dict[str, Any], name: str, tokens: str, text: str, where: str) -> Document:
-    words = a_list(row[tokens], where, tokens)
+    found = words(row[tokens], where, tokens)
     starts, ends = row.get("starts"), row.get("ends")
     if row.get(text) is None or starts is None or ends is None:
-        return Document.from_tokens(name, [words] if words else [])
+        return Document.from_tokens(name, [found] if found else [])
     content = a_text(row, text, where)
-    if len(starts) != len(words) or len(ends) != len(words):
-        raise InputError(f"{where}: {len(words)} tokens, {len(starts)} starts, {len(ends)} ends")
+    if not len(starts) == len(ends) == len(found):
+        raise InputError(f"{where}: {len(found)} tokens, {len(starts)} starts, {len(ends)} ends")
     for start, end in zip(starts, ends, strict=True):
         an_annotation(content, start, end, "token", where)
     return Document(name, content, tuple(zip(starts, ends, strict=True)))

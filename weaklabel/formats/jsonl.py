@@ -8,7 +8,7 @@ from typing import Any
 from ..corpus import Document
 from ..errors import InputError
 from ..task import Task
-from .checks import a_list, a_string, a_text, an_id, label_list, objects, span_layer
+from .checks import a_list, a_string, a_text, an_id, label_list, objects, span_layer, words
 from .files import Source, input_files, json_line, output_file
 from .record import Record, RecordSpan, Written, check_labels
 from .registry import readers, writers
@@ -38,7 +38,7 @@ def read_jsonl(
         for number, (where, record) in enumerate(objects(file)):
             name = an_id(record.get(id), f"{file.name}-{number}", where)
             if text not in record and _are_strings(record.get(tokens)):
-                bare = Document.from_tokens(name, [record[tokens]])
+                bare = Document.from_tokens(name, [words(record[tokens], where, tokens)])
                 content, offsets = bare.text, bare.tokens
             else:
                 content = a_text(record, text, where)

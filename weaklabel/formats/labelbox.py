@@ -58,10 +58,12 @@ def _exported(record: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
         labels = a_list(an_object(project, where).get("labels") or [], where, "labels")
         for label in labels[-1:]:
             made = an_object(an_object(label, where).get("annotations"), where)
-            yield from a_list(made.get("objects") or [], where, "objects")
+            for item in a_list(made.get("objects") or [], where, "objects"):
+                yield an_object(item, where)
             for item in a_list(made.get("classifications") or [], where, "classifications"):
-                answer = item.get("radio_answer") or item.get("checklist_answers")
-                yield {"name": item.get("name"), "answer": answer}
+                made_of = an_object(item, where)
+                answer = made_of.get("radio_answer") or made_of.get("checklist_answers")
+                yield {"answer": answer}
 
 
 def _of_annotations(path: Source, texts: Source, end: End, unit: CodeUnit) -> Iterator[Document]:

@@ -55,8 +55,8 @@ def open_parquet(file: InputFile) -> Iterator[Any]:
     with file.open() as stream:
         try:
             yield pq.ParquetFile(stream)
-        except pa.ArrowException as error:
-            reason = str(error).splitlines()[0]
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            reason = str(error).partition("\n")[0]
             raise InputError(f"{file.path}: not readable as Parquet ({reason})") from None
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..corpus import Annotation, Document, Shard
 from ..errors import InputError, WeaklabelError
 from ..tags import decode
-from ..task import Task
+from ..task import Kind, Task
 from ..votes import Gold, Votes
-from .checks import a_list, a_string, an_object, parse
+from .checks import a_list, a_string, an_object, parse, words
 from .files import InputFile, input_files
 from .registry import readers
 
@@ -136,19 +136,28 @@ def _facts(folder: Path, data: dict[str, Any]) -> _Facts:
     """The task and the sources; classes have no source names in this format."""
     if (folder / "meta.json").is_file():
         file, meta = _json(folder / "meta.json")
-        labels = a_list(meta.get("entity_types"), file.path, "entity_types")
-        return _Facts(Task("spans", tuple(labels)), tuple(a_list(meta.get("lf"), file.path, "lf")))
+        sources = words(meta.get("lf"), file.path, "lf")
+        labels = words(meta.get("entity_types"), file.path, "entity_types")
+        return _Facts(_task("spans", labels, file), tuple(sources))
     if (folder / "label.json").is_file():
         file, names = _json(folder / "label.json")
         if sorted(names) != sorted(str(i) for i in range(len(names))):
             raise InputError(f"{file.path}: the keys should be the numbers 0 to {len(names) - 1}")
-        task = Task("classes", tuple(names[str(i)] for i in range(len(names))))
+        labels = words([names[str(i)] for i in range(len(names))], file.path, "labels")
+        task = _task("classes", labels, file)
         first = next(iter(data.values()), None)
         weak = first.get("weak_labels") if isinstance(first, dict) else None
         return _Facts(task, tuple(f"lf{j}" for j in range(len(weak or ()))))
     raise InputError(
         f"{folder}: no WRENCH folder, which has meta.json (spans) or label.json (classes)"
     )
+
+
+def _task(kind: Kind, labels: list[str], file: InputFile) -> Task:
+    try:
+        return Task(kind, tuple(labels))
+    except WeaklabelError as error:
+        raise InputError(f"{file.path}: {error}") from None
 
 
 def _items(facts: _Facts, file: InputFile, data: dict[str, Any]) -> Iterator[_Item]:
@@ -172,11 +181,13 @@ def _class_item(
                 f"{where}: label {value!r} should be -1 to {len(facts.task.labels) - 1}"
             )
     text = body.get("text")
-    text = " ".join(text) if isinstance(text, list) else a_string(text, "text", where)
+    text = " ".join(words(text, where, "text")) if isinstance(text, list) else text
     fields = {k: v for k, v in body.items() if k != "text"}
     votes = [(j, 0, 0, value) for j, value in enumerate(weak) if value >= 0]
     return _Item(
-        Document(key, text, fields=fields), [(0, 0, 0, label)] if label >= 0 else [], votes
+        Document(key, a_string(text, "text", where), fields=fields),
+        [(0, 0, 0, label)] if label >= 0 else [],
+        votes,
     )
 
 
@@ -184,25 +195,33 @@ def _span_item(
     facts: _Facts, key: str, body: dict[str, Any], label: Any, weak: list[Any], where: str
 ) -> _Item:
     text = body.get("text")
-    words = text if isinstance(text, list) else a_string(text, "text", where).split()
-    tags = a_list(label, where, "label")
-    if not len(words) == len(tags) == len(weak):
+    tokens = _tokens(text, where)
+    tags = words(label, where, "label")
+    if not len(tokens) == len(tags) == len(weak):
         raise InputError(
-            f"{where}: {len(words)} tokens, {len(tags)} tags and {len(weak)} rows of weak labels "
+            f"{where}: {len(tokens)} tokens, {len(tags)} tags and {len(weak)} rows of weak labels "
             "should be equally many"
         )
-    if any(len(row) != len(facts.sources) for row in weak):
-        raise InputError(f"{where}: a row of weak labels should have {len(facts.sources)} tags")
+    for row in weak:
+        if len(a_list(row, where, "weak_labels")) != len(facts.sources):
+            raise InputError(f"{where}: {len(row)} weak labels, expected {len(facts.sources)}")
     votes: Cast = []
     for j, column in enumerate(zip(*weak, strict=True)):
         if column.count("O") < len(column):
             votes += _spans(facts.task, j, column, where)
-    document = Document.from_tokens(key, [words] if words else [])
+    document = Document.from_tokens(key, [tokens] if tokens else [])
     return _Item(document, _spans(facts.task, 0, tags, where), votes)
+
+
+def _tokens(text: Any, where: str) -> list[str]:
+    if isinstance(text, list):
+        return words(text, where, "text")
+    return a_string(text, "text", where).split()
 
 
 def _spans(task: Task, source: int, tags: Any, where: str) -> Cast:
     try:
         return [(source, a, b, task.label_id(label)) for a, b, label in decode(tags)]
-    except WeaklabelError as error:
-        raise InputError(f"{where}: {error}") from None
+    except (WeaklabelError, AttributeError) as error:
+        reason = error if isinstance(error, WeaklabelError) else "a tag should be a string"
+        raise InputError(f"{where}: {reason}") from None
