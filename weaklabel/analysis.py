@@ -121,7 +121,7 @@ def _source_row(
         "kind": voter.kind,
         "votes": votes,
         "documents": looked,
-        "coverage": _ratio(count("covered"), looked) if label else None,
+        "coverage": _ratio(count("covered") if label else int(statistics.reached[j]), looked),
         "overlaps": _ratio(count("overlaps"), votes),
         "conflicts": _ratio(count("conflicts"), votes),
         "estimated_precision": _number(known.precision) if known else None,

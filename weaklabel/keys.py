@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,8 @@ def file_digest(path: Path) -> str:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-@cache
 def content_digest(path: Path) -> str:
-    """The key of a file, or of all files of a folder with their names; read once per process."""
+    """The key of a file, or of all files of a folder with their names."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return digest([(str(file.relative_to(path)), file_digest(file)) for file in files])
@@ -92,6 +90,6 @@ class Stamps:
 
     def write(self, path: Path, key: str, **facts: Any) -> dict[str, Any]:
         """Note that a file is finished."""
-        note = {"key": key, "sha256": content_digest.__wrapped__(path), **facts}
+        note = {"key": key, "sha256": content_digest(path), **facts}
         write_text(self._note(path), json.dumps(note, sort_keys=True, ensure_ascii=False) + "\n")
         return note

@@ -96,7 +96,7 @@ def _fit_now(
     context.stamps.clear(path)
     model.save(path.parent)
     context.made("model", count=1)
-    arrays = content_digest.__wrapped__(path.with_suffix(".npz"))
+    arrays = content_digest(path.with_suffix(".npz"))
     return context.stamps.write(path, key, arrays=arrays, warnings=said)
 
 

@@ -18,7 +18,7 @@ SHOWN = 60
 def write_report(run: Run) -> Json:
     """Write report.json and report.html; gives the analysis."""
     analysis = analyze(run)
-    page = render(analysis, run.folder.name)
+    page = render(analysis)
     write_text(run.folder / "report.html", page)
     write_text(run.folder / "report.json", to_json(analysis))
     return analysis
@@ -30,7 +30,7 @@ def read_report(run: Run) -> Json:
     return analysis
 
 
-def render(analysis: Json, title: str) -> str:
+def render(analysis: Json) -> str:
     """The page. Everything that comes from data or the job is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -45,7 +45,7 @@ def render(analysis: Json, title: str) -> str:
     environment.filters |= {"percent": percent, "number": number, "count": count}
     drawn = {name: figures(i, task) for i, (name, task) in enumerate(analysis["tasks"].items())}
     return environment.get_template("report.html").render(
-        title=title, analysis=analysis, figures=drawn
+        title=", ".join(analysis["tasks"]), analysis=analysis, figures=drawn
     )
 
 

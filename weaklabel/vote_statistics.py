@@ -18,7 +18,8 @@ PAIRS = 4_000_000
 class VoteStatistics:
     """Counts for M sources and L vote labels.
 
-    votes: (M, L). covered: (M, L) documents with such a vote. looked: (M,) documents looked at.
+    votes: (M, L). covered: (M, L) documents with such a vote. reached: (M,) documents with any.
+    looked: (M,) documents looked at.
     overlaps, conflicts: (M, L) votes that meet a vote of another source on the same place
         (spans: on a common token), and votes that such a vote contradicts (another label, or
         other bounds).
@@ -28,6 +29,7 @@ class VoteStatistics:
 
     votes: NDArray[np.int64]
     covered: NDArray[np.int64]
+    reached: NDArray[np.int64]
     looked: NDArray[np.int64]
     overlaps: NDArray[np.int64]
     conflicts: NDArray[np.int64]
@@ -42,10 +44,12 @@ class VoteStatistics:
         document, cell = votes.document, _cell(votes)
         looked = [votes.n_documents if d is None else len(d) for d in votes.looked]
         once = np.unique(document * _size(votes) + cell) % _size(votes)
+        sources = np.unique(document * votes.n_sources + votes.source) % max(votes.n_sources, 1)
         right, scored, actual = _against(votes, gold)
         return cls(
             _table(votes, cell),
             _table(votes, once),
+            np.bincount(sources, minlength=votes.n_sources),
             np.asarray(looked, dtype=np.int64),
             _table(votes, cell[overlaps]),
             _table(votes, cell[conflicts]),

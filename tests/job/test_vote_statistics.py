@@ -86,6 +86,9 @@ def slow(votes: wl.Votes, gold: wl.Gold) -> dict[str, np.ndarray]:
         table["right"][source, label] += any(
             truth[:3] == (d, start, end) and task.compatible[label, truth[3]] for truth in truths
         )
+    table["reached"] = np.array(
+        [len({r[0] for r in rows if r[3] == source}) for source in range(votes.n_sources)]
+    )
     for source, label in itertools.product(*map(range, shape)):
         table["covered"][source, label] = len({r[0] for r in rows if r[3:] == (source, label)})
         table["actual"][source, label] = sum(
