@@ -389,7 +389,9 @@ def test_a_wrong_endpoint_is_one_line_after_one_call(serve, settings, error, mon
         assert "\n" not in str(caught.value)
         assert "sk-wrong" not in str(caught.value)
         assert len(server.calls) <= 1
-        if "models" not in serve and "not found" not in str(serve.get("raw", lambda m, p: "")("", "")):
+        if "models" not in serve and "not found" not in str(
+            serve.get("raw", lambda m, p: "")("", "")
+        ):
             with pytest.raises(JobError, match=error):
                 session.check([source])
 

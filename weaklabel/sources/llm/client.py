@@ -14,6 +14,8 @@ from .faults import Reply
 if TYPE_CHECKING:
     import httpx2
 
+_POOL = 8
+
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 
 
@@ -69,7 +71,8 @@ class Client:
         self.timeout = timeout
         self.connections = connections
         self._key = key
-        self._http: httpx2.AsyncClient | None = None
+        self._pools: list[httpx2.AsyncClient] = []
+        self._turn = 0
 
     async def __aenter__(self) -> Self:
         try:
@@ -80,15 +83,18 @@ class Client:
         headers = {"user-agent": "weaklabel", "accept": "application/json"}
         if self._key:
             headers["authorization"] = f"Bearer {self._key}"
-        limits = httpx2.Limits(
-            max_connections=self.connections, max_keepalive_connections=self.connections
-        )
-        self._http = httpx2.AsyncClient(
-            headers=headers,
-            timeout=httpx2.Timeout(self.timeout, connect=min(10.0, self.timeout), pool=None),
-            limits=limits,
-            follow_redirects=False,
-        )
+        # A pool searches all its connections for every request: several small ones cost less.
+        each = min(_POOL, self.connections)
+        trust = httpx2.create_ssl_context() if self.url.startswith("https:") else False
+        for _ in range(-(-self.connections // each)):
+            pool = httpx2.AsyncClient(
+                headers=headers,
+                verify=trust,
+                timeout=httpx2.Timeout(self.timeout, connect=min(10.0, self.timeout), pool=None),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=2 * each),
+                follow_redirects=False,
+            )
+            self._pools.append(pool)
         return self
 
     async def __aexit__(
@@ -97,8 +103,8 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._http is not None
-        await self._http.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     async def post(self, path: str, body: dict[str, Any]) -> Reply:
         """POST JSON."""
@@ -120,11 +126,12 @@ class Client:
 
         import httpx2
 
-        assert self._http is not None
+        self._turn = (self._turn + 1) % len(self._pools)
+        pool = self._pools[self._turn]
         try:
             # httpx2 times each read; a server that drips bytes would never be given up.
             async with asyncio.timeout(self.timeout):
-                response = await self._http.request(method, self.url + path, **rest)
+                response = await pool.request(method, self.url + path, **rest)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
             return Reply(0, problem=f"cannot connect to {self.url}: {self._clean(error)}")
         except (httpx2.HTTPError, TimeoutError) as error:
