@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import conllu
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import spacy
 from label_studio_sdk.label_interface import LabelInterface
@@ -174,3 +178,39 @@ def test_argilla_takes_every_record(tmp_path: Path) -> None:
     write("argilla", tmp_path / "a.json", labelled(), ALL)
     for row in json.loads((tmp_path / "a.json").read_text()):
         assert rg.Record.from_dict(row).to_dict()["suggestions"] == row["suggestions"]
+
+
+def test_docbin_in_several_files(tmp_path: Path) -> None:
+    records = corpus(1)
+    write("docbin", tmp_path / "all", records, TASKS, documents_per_file=4)
+    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == [
+        "00000.spacy",
+        "00001.spacy",
+        "00002.spacy",
+    ]
+    assert [d.id for d in read("docbin", tmp_path / "all")] == [record.id for record in records]
+    write("docbin", tmp_path / "all", records[:5], TASKS, documents_per_file=4)
+    assert len(list((tmp_path / "all").iterdir())) == 2
+    write("docbin", tmp_path / "none.spacy", [], TASKS)
+    assert list(DocBin().from_disk(tmp_path / "none.spacy").get_docs(spacy.blank("xx").vocab)) == []
+
+
+def test_parquet_columns_of_any_kind(tmp_path: Path) -> None:
+    spans = [[{"start": 0, "end": 4, "label": "PER"}], None]
+    table = pa.table(
+        {
+            "text": ["Anna", "b"],
+            "id": [7, 8],
+            "label": [["x", "y"], None],
+            "spans": spans,
+            "day": [datetime.date(2026, 1, 2), None],
+            "price": [decimal.Decimal("1.50"), None],
+            "raw": [b"\xff", None],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    first, second = read("parquet", tmp_path / "a.parquet")
+    assert (first.id, first.classes) == ("7", {"gold": ("x", "y")})
+    assert first.fields == {"day": "2026-01-02", "price": "1.50", "raw": None}
+    assert [(s.start, s.end, s.label) for s in first.spans["gold"]] == [(0, 4, "PER")]
+    assert (second.spans, second.classes) == ({}, {})

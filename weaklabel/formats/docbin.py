@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,22 +82,39 @@ def write_docbin(
     *,
     spans_key: str = SPANS_KEY,
     soft: bool = True,
+    documents_per_file: int | None = None,
 ) -> Written:
     """A DocBin to train spaCy on: outer spans in ents, all in spans[spans_key], classes in cats.
 
     The group's attrs hold "scores", the probabilities. ``user_data["id"]`` is the document's id.
     soft: cats are probabilities, else 1 and 0. Documents without evidence get no cats.
+    documents_per_file: the path is then a folder of such files, which ``spacy train`` reads as
+        one. A DocBin is held in memory until it is written: some 200 bytes a token.
     """
     from spacy.tokens import DocBin
 
     kinds: set[str] = {task.kind for task in tasks.values()}
-    packed = DocBin(store_user_data=True)
     written = Written()
-    for record in records:
-        _add(packed, record, written, kinds, spans_key, soft)
-    with output_file(path) as out:
-        out.write(packed.to_bytes())
+    walk = iter(records)
+    for number in itertools.count():
+        packed = DocBin(store_user_data=True)
+        for record in itertools.islice(walk, documents_per_file):
+            _add(packed, record, written, kinds, spans_key, soft)
+        if number and not len(packed):
+            break
+        target = Path(path) / f"{number:05d}.spacy" if documents_per_file else path
+        with output_file(target) as out:
+            out.write(packed.to_bytes())
+    if documents_per_file:
+        _drop_beyond(Path(path), number)
     return written
+
+
+def _drop_beyond(folder: Path, count: int) -> None:
+    """Files of an earlier, longer export go, for a folder is read as a whole."""
+    for file in folder.glob("[0-9][0-9][0-9][0-9][0-9].spacy"):
+        if int(file.stem) >= count:
+            file.unlink()
 
 
 def _add(

@@ -15,7 +15,7 @@ from ..tags import Scheme, decode
 from ..task import Task
 from .checks import a_text, an_annotation, an_id, words
 from .files import InputFile, Source, input_files
-from .parquet import need_columns, open_parquet, rows
+from .parquet import need_columns, open_parquet, plain, rows
 from .record import Placed, Record, Written, check_labels, flat_on_tokens, tags_of
 from .registry import readers, writers
 
@@ -62,7 +62,7 @@ def read_huggingface(
                     document.text,
                     document.tokens,
                     document.sentence_starts,
-                    {k: v for k, v in row.items() if k not in known},
+                    plain(row, known),
                     spans,
                     {layer: classes} if classes else {},
                 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,7 +41,7 @@ def read_parquet(
                 yield Document(
                     an_id(row.get(id), f"{file.name}-{number}", where),
                     content,
-                    fields={k: v for k, v in row.items() if k not in (text, id, label, spans)},
+                    fields=plain(row, (text, id, label, spans)),
                     spans={} if marked is None else {layer: span_layer(marked, content, where)},
                     classes={layer: label_list(classed, label, where)} if classed else {},
                 )
@@ -64,6 +65,14 @@ def rows(parquet: Any) -> Iterator[dict[str, Any]]:
     """The rows as plain values."""
     for batch in parquet.iter_batches(batch_size=_ROWS):
         yield from batch.to_pylist()
+
+
+def plain(row: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The other columns of a row as JSON values: dates and the like as strings, bytes as none."""
+    rest = {k: v for k, v in row.items() if k not in known}
+    text = json.dumps(rest, default=lambda v: None if isinstance(v, bytes) else str(v))
+    fields: dict[str, Any] = json.loads(text)
+    return fields
 
 
 def need_columns(names: list[str], needed: tuple[str, ...], file: InputFile) -> None:
