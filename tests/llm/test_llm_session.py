@@ -184,7 +184,7 @@ def test_structured_output_is_dropped_where_the_server_has_none_and_that_is_reme
         bound(source, server, cache=tmp_path / "c.sqlite", concurrency=4)
         assert cast_spans(source(shard_of(*texts(6)))) == truth(texts(6))
         rejected = server.statuses[400]
-        assert rejected == 3
+        assert rejected == 4
         again = people()
         bound(again, server, cache=tmp_path / "c.sqlite")
         assert cast_spans(again(shard_of("Carl"))) == truth(["Carl"])

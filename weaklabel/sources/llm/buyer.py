@@ -25,7 +25,7 @@ _HOPELESS = 20
 """Calls that failed, and none that did not, after which a run is not worth going on."""
 
 _RECONNECT = 2
-_REFITS = 6
+_REFITS = 8
 
 
 @dataclass(frozen=True)

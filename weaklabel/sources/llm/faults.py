@@ -57,6 +57,8 @@ def judge(reply: Reply) -> Verdict:
         return Verdict.FATAL
     if reply.headers.get("x-should-retry") == "false" and reply.code not in (401, 403, 404):
         return Verdict.FAILED
+    if reply.code == 500 and b"validation error" in reply.body[:4000]:
+        return Verdict.UNFIT  # llama-cpp-python says so what others say with 422
     if reply.code == 429 or (reply.code == 503 and retry_after(reply.headers) is not None):
         return Verdict.WAIT
     if reply.code in _AGAIN or reply.code >= 500 or reply.headers.get("x-should-retry") == "true":

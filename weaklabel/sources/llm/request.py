@@ -12,7 +12,9 @@ from typing import Any
 _ADAPTER = 1
 """Part of every key: raised when the same request would be sent in other words."""
 
-_NO_TOKEN = 16
+_FORMATS = ("json_schema", "json_object+schema", "json_object", "none")
+
+_PER_MESSAGE = 16
 """More than any chat format adds to a message: roles and separators."""
 
 
@@ -48,14 +50,15 @@ class Request:
     @property
     def most_prompt_tokens(self) -> int:
         """An upper bound without the model's tokenizer: no token is shorter than a byte."""
-        return self.size + _NO_TOKEN * (len(self.messages) + 4)
+        return self.size + _PER_MESSAGE * (len(self.messages) + 4)
 
 
 @dataclass(frozen=True)
 class Dialect:
     """Which optional parts of the protocol an endpoint takes; it is learnt from what it rejects.
 
-    schema: "json_schema", "json_object" or "none".
+    schema: "json_schema" (OpenAI, vLLM), "json_object+schema" (llama-cpp-python, Together),
+        "json_object" (any JSON) or "none".
     """
 
     schema: str = "json_schema"
@@ -80,6 +83,8 @@ class Dialect:
         if request.schema is not None and self.schema == "json_schema":
             wrapped = {"name": "answer", "strict": True, "schema": request.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": wrapped}
+        elif request.schema is not None and self.schema == "json_object+schema":
+            body["response_format"] = {"type": "json_object", "schema": request.schema}
         elif request.schema is not None and self.schema == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
@@ -97,7 +102,6 @@ class Dialect:
             return replace(self, seed=False)
         named = ("response_format", "json_schema", "json_object", "structured", "grammar")
         if request.schema is not None and any(name in words for name in named):
-            weaker = {"json_schema": "json_object", "json_object": "none"}
-            if self.schema in weaker:
-                return replace(self, schema=weaker[self.schema])
+            if self.schema != _FORMATS[-1]:
+                return replace(self, schema=_FORMATS[_FORMATS.index(self.schema) + 1])
         return None
