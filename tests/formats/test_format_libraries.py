@@ -57,7 +57,7 @@ def test_label_studio_validates_every_prediction(tmp_path: Path) -> None:
 
 
 def test_label_studio_annotations_are_decisions(tmp_path: Path) -> None:
-    record = replace(labelled(1)[0], decided_spans=(RecordSpan(30, 34, "LOC"),))
+    record = replace(labelled(1)[0], decided_spans=(RecordSpan(30, 34, "LOC"),), complete=True)
     write("label_studio", tmp_path / "a.json", [record], ALL)
     interface = LabelInterface(label_config(ALL))
     [task] = json.loads((tmp_path / "a.json").read_text())

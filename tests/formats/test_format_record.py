@@ -7,7 +7,8 @@ import pytest
 
 import weaklabel as wl
 from weaklabel.errors import VotesError
-from weaklabel.formats.record import Record, RecordSpan, Written, flat, records, sentences
+from weaklabel.formats.placing import flat, sentences
+from weaklabel.formats.record import Record, RecordSpan, Written, records
 
 SPANS = wl.Task("spans", ("PER", "LOC"), name="names")
 TOPIC = wl.Task("classes", ("sport", "trade"), name="topic")
@@ -54,26 +55,47 @@ def test_records_hold_characters_and_reasons() -> None:
     assert first.classes == {"sport": 0.3, "trade": 0.7}
     assert (first.chosen, second.chosen, third.chosen) == (("trade",), (), ("sport",))
     assert (second.tokens, second.spans) == ((), ())
-    assert first.decided_spans is None
-    assert first.decided_classes is None
+    assert (first.decided_spans, first.decided_classes, first.complete) == (None, None, False)
     assert first.least == 0.7
 
 
-def test_decisions_stand_beside_the_labels() -> None:
-    shard, spans, classes = labelled()
-    gold = {
-        "names": wl.Gold.build(
-            SPANS, shard.n_tokens, document=[0], start=[2], end=[3], label=[1], complete=[0, 2]
-        ),
-        "topic": wl.Gold.build(TOPIC, shard.n_tokens, document=[1], label=[0]),
-    }
-    first, second, third = records(shard, {"names": spans, "topic": classes}, gold)
-    assert [(first.text[s.start : s.end], s.label) for s in first.decided_spans] == [
-        ("Berg", "LOC")
-    ]
-    assert first.decided_classes is None
-    assert (second.decided_spans, second.decided_classes) == (None, ("sport",))
-    assert third.decided_spans == ()
+def corrected(rows, complete=()) -> list[tuple[str, str]] | None:
+    shard, spans, _ = labelled()
+    document, start, end, label = zip(*rows, strict=True) if rows else ((),) * 4
+    gold = wl.Gold.build(
+        SPANS,
+        shard.n_tokens,
+        document=document,
+        start=start,
+        end=end,
+        label=label,
+        complete=complete,
+    )
+    record = next(iter(records(shard, {"names": spans}, {"names": gold})))
+    assert record.complete == (0 in complete)
+    if record.decided_spans is None:
+        return None
+    return [(record.text[s.start : s.end], s.label) for s in record.decided_spans]
+
+
+def test_what_persons_decided_replaces_what_it_touches() -> None:
+    anna, oslo = ("Anna Berg", "PER"), ("Oslo", "LOC")
+    assert corrected([]) is None
+    assert corrected([(0, 1, 3, -1)]) == [oslo]
+    assert corrected([(0, 1, 2, -1)]) == [anna, oslo]
+    assert corrected([(0, 4, 5, 0)]) == [anna, ("Oslo", "PER")]
+    assert corrected([(0, 2, 3, 1)]) == [("Berg", "LOC"), oslo]
+    assert corrected([(0, 3, 4, 1)]) == [anna, ("left", "LOC"), oslo]
+    assert corrected([(0, 2, 3, 1)], complete=[0, 2]) == [("Berg", "LOC")]
+    assert corrected([], complete=[0]) == []
+
+
+def test_decided_classes() -> None:
+    shard, _, classes = labelled()
+    gold = wl.Gold.build(TOPIC, shard.n_tokens, document=[1], label=[0])
+    rows = list(records(shard, {"topic": classes}, {"topic": gold}))
+    assert [r.decided_classes for r in rows] == [None, ("sport",), None]
+    assert [r.complete for r in rows] == [False, True, False]
 
 
 def test_tasks_in_one_record_must_not_share_labels() -> None:

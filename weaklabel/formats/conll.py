@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..tags import Scheme, decode, split_tag
 from ..task import Task
 from .files import InputFile, Source, input_files, output_file
-from .record import Record, Written, flat_on_tokens, sentences, tags_of
+from .placing import flat_on_tokens, sentences, tags_of
+from .record import Record, Written
 from .registry import readers, writers
 
 _BOUNDARY = "-DOCSTART-"

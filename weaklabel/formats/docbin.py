@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..language import blank
 from ..task import Task
 from .files import InputFile, Source, input_files, output_file
-from .record import Placed, Record, Written, flat, on_tokens
+from .placing import Placed, flat, on_tokens
+from .record import Record, Written
 from .registry import readers, writers
 
 if TYPE_CHECKING:

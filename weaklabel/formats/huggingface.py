@@ -16,7 +16,8 @@ from ..task import Task
 from .checks import a_text, an_annotation, an_id, words
 from .files import InputFile, Source, input_files
 from .parquet import need_columns, open_parquet, plain, rows
-from .record import Placed, Record, Written, check_labels, flat_on_tokens, tags_of
+from .placing import Placed, flat_on_tokens, tags_of
+from .record import Record, Written, check_labels
 from .registry import readers, writers
 
 _ROWS = 1024

@@ -120,7 +120,7 @@ def write_label_studio(
     model_version: str = "weaklabel",
     config: bool = True,
 ) -> Written:
-    """A JSON list of tasks with predictions, and what persons have decided as annotations.
+    """A JSON list of tasks with predictions; annotations where persons know the document in full.
 
     A prediction's score is that of its least certain label, so that Label Studio's order by
     score puts doubt first. config: the labelling set-up goes beside it, as PATH.config.xml.
@@ -144,7 +144,7 @@ def write_label_studio(
             row["predictions"] = [
                 {"model_version": model_version, "score": score, "result": result}
             ]
-            if record.decided_spans is not None or record.decided_classes is not None:
+            if record.complete:
                 decided = _write_spans(record, record.decided_spans or (), owner, offsets)
                 decided += _write_classes(record.decided_classes or (), {}, owner)
                 row["annotations"] = [{"result": decided, "ground_truth": True}]

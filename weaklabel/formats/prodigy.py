@@ -11,7 +11,8 @@ from ..errors import InputError
 from ..task import Task
 from .checks import a_list, a_text, an_annotation, an_id, an_object, label_list, objects, sort_spans
 from .files import Source, input_files, json_line, output_file
-from .record import Record, Written, on_tokens
+from .placing import on_tokens
+from .record import Record, Written
 from .registry import readers, writers
 
 _OWN = ("text", "tokens", "spans", "meta", "options", "accept", "answer", "label")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from ..corpus import Shard
 from ..errors import VotesError
 from ..labels import ClassLabels, Labels, Reasons, SpanLabels
-from ..tags import Scheme, encode
 from ..task import NONE, Task
 from ..votes import Gold
 
@@ -30,8 +28,11 @@ class RecordSpan:
     sources: Voted = ()
 
 
-Placed = tuple[int, int, RecordSpan]
-"""A span with its place in another unit: first token, end token."""
+Tokens = tuple[tuple[int, int], ...]
+"""Character offsets of tokens."""
+
+Known = tuple[Gold, set[int]]
+"""What persons decided of a task, and the documents that they know in full."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class Record:
     spans: sorted by start, end, label. classes: the probability of every class label.
     chosen: the class labels that hold; none where no evidence stood behind the document.
     sources: who voted on the document's class.
-    decided_spans, decided_classes: what a person decided, where the document is known in full.
+    decided_spans: the spans as persons have corrected them; None where nobody decided anything.
+    decided_classes: the classes that persons gave, or None.
+    complete: persons know the document in full.
     """
 
     id: str
     text: str
-    tokens: tuple[tuple[int, int], ...] = ()
+    tokens: Tokens = ()
     sentence_starts: tuple[int, ...] = ()
     spans: tuple[RecordSpan, ...] = ()
     classes: Mapping[str, float] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Record:
     sources: Voted = ()
     decided_spans: tuple[RecordSpan, ...] | None = None
     decided_classes: tuple[str, ...] | None = None
+    complete: bool = False
 
     @property
     def least(self) -> float:
@@ -102,13 +106,14 @@ def records(
             shard.texts[d],
             tokens,
             tuple(shard.sentence_starts[low:high].nonzero()[0].tolist()),
-            tuple(sorted(spans, key=lambda s: (s.start, s.end, s.label))),
+            _in_order(spans),
             classes,
             chosen,
             shard.fields[d],
             sources,
-            _decided_spans(decided, d, tokens),
+            _corrected_spans(decided, d, tokens, spans),
             _decided_classes(decided, d),
+            bool(decided) and all(d in complete for _, complete in decided),
         )
 
 
@@ -125,9 +130,7 @@ def check_labels(tasks: Iterable[Task]) -> None:
                 )
 
 
-def _spans(
-    labels: SpanLabels, document: int, tokens: tuple[tuple[int, int], ...]
-) -> Iterator[RecordSpan]:
+def _spans(labels: SpanLabels, document: int, tokens: Tokens) -> Iterator[RecordSpan]:
     low, high = labels.document.searchsorted([document, document + 1])
     for i in range(int(low), int(high)):
         k = int(labels.chosen[i])
@@ -169,89 +172,47 @@ def _voted(reasons: Reasons | None, item: int, task: Task) -> Voted:
     )
 
 
-def _decided_spans(
-    decided: list[tuple[Gold, set[int]]], document: int, tokens: tuple[tuple[int, int], ...]
+def _corrected_spans(
+    known: list[Known], document: int, tokens: Tokens, spans: list[RecordSpan]
 ) -> tuple[RecordSpan, ...] | None:
-    known = [g for g, complete in decided if g.task.kind == "spans" and document in complete]
-    if not known:
-        return None
-    return tuple(
-        RecordSpan(
-            tokens[int(gold.start[i])][0],
-            tokens[int(gold.end[i]) - 1][1],
-            gold.task.labels[gold.label[i]],
-        )
-        for gold in known
-        for i in range(*gold.document.searchsorted([document, document + 1]).tolist())
-        if gold.label[i] != NONE
-    )
+    """The spans as persons left them: what they ruled on is theirs, the rest the model's."""
+    touched = False
+    for gold, complete in known:
+        low, high = gold.document.searchsorted([document, document + 1]).tolist()
+        if gold.task.kind != "spans" or (low == high and document not in complete):
+            continue
+        touched = True
+        places = [
+            (tokens[int(gold.start[i])][0], tokens[int(gold.end[i]) - 1][1], int(gold.label[i]))
+            for i in range(low, high)
+        ]
+        mine = [span for span in spans if span.label in gold.task.labels]
+        if document not in complete:
+            mine = [s for s in mine if any(_rules_out(s, place, gold.task) for place in places)]
+        gone = set(mine)
+        spans = [span for span in spans if span not in gone]
+        spans += [RecordSpan(a, b, gold.task.labels[k]) for a, b, k in places if k != NONE]
+    return _in_order(spans) if touched else None
 
 
-def _decided_classes(decided: list[tuple[Gold, set[int]]], document: int) -> tuple[str, ...] | None:
-    known = [g for g, complete in decided if g.task.kind == "classes" and document in complete]
-    if not known:
+def _rules_out(span: RecordSpan, place: tuple[int, int, int], task: Task) -> bool:
+    """A decision on a span's own extent, or for another span in its way."""
+    start, end, label = place
+    same = (span.start, span.end) == (start, end)
+    return same or (label != NONE and not task.nested and span.start < end and start < span.end)
+
+
+def _decided_classes(known: list[Known], document: int) -> tuple[str, ...] | None:
+    sure = [g for g, complete in known if g.task.kind == "classes" and document in complete]
+    if not sure:
         return None
     return tuple(
         gold.task.labels[gold.label[i]]
-        for gold in known
+        for gold in sure
         for i in range(*gold.document.searchsorted([document, document + 1]).tolist())
         if gold.label[i] != NONE
     )
 
 
-def on_tokens(record: Record, written: Written) -> list[Placed]:
-    """The spans that lie on whole tokens, as (first token, end token, span); the rest counted."""
-    starts = [start for start, _ in record.tokens]
-    ends = [end for _, end in record.tokens]
-    found = []
-    for span in record.spans:
-        first, last = bisect_left(starts, span.start), bisect_left(ends, span.end)
-        exact = first <= last < len(ends)
-        if exact and starts[first] == span.start and ends[last] == span.end:
-            found.append((first, last + 1, span))
-        else:
-            written.leave_out("not on whole tokens")
-    return found
-
-
-def flat(spans: Iterable[Placed], length: int, written: Written) -> list[Placed]:
-    """Spans that do not overlap: outer layers, then longer, then earlier ones; the rest counted.
-
-    length: of the document, in the unit of the spans' places.
-    """
-    taken = bytearray(length)
-    kept = []
-    for first, end, span in sorted(spans, key=lambda s: (s[2].layer, s[0] - s[1], s[0])):
-        if any(taken[first:end]):
-            written.leave_out("inside or across another")
-        else:
-            taken[first:end] = b"\1" * (end - first)
-            kept.append((first, end, span))
-    return sorted(kept, key=lambda s: s[0])
-
-
-def flat_on_tokens(record: Record, written: Written) -> list[Placed]:
-    """Spans for a format of one tag per token, as (first token, end token, span)."""
-    kept = flat(on_tokens(record, written), len(record.tokens), written)
-    written.spans += len(kept)
-    return kept
-
-
-def tags_of(record: Record, spans: Iterable[Placed], scheme: Scheme) -> list[str]:
-    """One tag per token."""
-    placed = ((first, end, span.label) for first, end, span in spans)
-    return encode(len(record.tokens), placed, scheme)
-
-
-def sentences(record: Record, spans: Iterable[Placed]) -> list[tuple[int, int]]:
-    """Token ranges of the sentences; where nobody said, a line of the text is one.
-
-    A sentence never ends within a span, for tags could not carry it over the break.
-    """
-    n = len(record.tokens)
-    starts = record.sentence_starts or tuple(
-        i for i in range(1, n) if "\n" in record.text[record.tokens[i - 1][1] : record.tokens[i][0]]
-    )
-    inside = {i for first, end, _ in spans for i in range(first + 1, end)}
-    cuts = [0, *(i for i in starts if i and i not in inside), n]
-    return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+def _in_order(spans: Iterable[RecordSpan]) -> tuple[RecordSpan, ...]:
+    return tuple(sorted(spans, key=lambda s: (s.start, s.end, s.label)))

@@ -11,7 +11,8 @@ from ..errors import InputError
 from ..task import Task
 from .checks import a_list, a_text, an_annotation, an_id, an_object, objects, sort_spans
 from .files import Source, input_files, json_line, output_file
-from .record import Record, Written, check_labels, flat
+from .placing import flat
+from .record import Record, Written, check_labels
 from .registry import readers, writers
 
 _SPANS = "groundtruth/text-span"
