@@ -61,7 +61,7 @@ def apply_sources(
     misaligned: spans off token boundaries are counted and dropped, or widened to whole tokens.
     """
     check_names(sources)
-    done = Votes.build(task, [], shard.n_tokens)
+    done: dict[str, Votes] = {}
     counts: dict[str, SourceCounts] = {}
     for source in in_order(sources):
         if progress is not None:
@@ -71,13 +71,19 @@ def apply_sources(
                 continue
             cast = source.read_labels(shard, labels)
         elif isinstance(source, VoteReader):
-            cast = source.read_votes(shard, done.select_sources(source.reads))
+            read = [done[name] for name in source.reads]
+            cast = source.read_votes(shard, _together(task, shard, read))
         else:
             cast = source(shard)
-        votes, counts[source.name] = to_votes(shard, source, cast, task, on_error, misaligned)
-        done = done.beside(votes)
-    names = [s.name for s in sources if s.name in counts]
-    return Applied(done.select_sources(names), counts)
+        done[source.name], counts[source.name] = to_votes(
+            shard, source, cast, task, on_error, misaligned
+        )
+    votes = [done[source.name] for source in sources if source.name in done]
+    return Applied(_together(task, shard, votes), counts)
+
+
+def _together(task: Task, shard: Shard, votes: Sequence[Votes]) -> Votes:
+    return Votes.together(votes) if votes else Votes.build(task, [], shard.n_tokens)
 
 
 def check_names(sources: Iterable[AnySource]) -> None:
