@@ -16,7 +16,12 @@ _PUNCTUATION = {
     "\u2019s": "possessive", "\u2019": "possessive", "-": "dash", "--": "dash", "\u2013": "dash",
     "\u2014": "dash", ".": "stop", "!": "stop", "?": "stop", "&": "ampersand", "/": "slash",
 }  # fmt: skip
-_INITIAL = re.compile(r"[A-Z]\.?(?:-?[A-Z]\.)*$")
+_KNOWN = {mark: int(BIT[name] | BIT["punctuation"]) for mark, name in _PUNCTUATION.items()}
+_CAP, _UPPER, _LOWER, _PLURAL, _MIXED, _INITIAL_BIT, _PUNCTUATION_BIT = (
+    int(BIT[name])
+    for name in ("cap", "upper", "lower", "plural", "mixed", "initial", "punctuation")
+)
+_INITIAL = re.compile(r"[A-Z]\.(?:-?[A-Z]\.)*$")
 _NUMBERS = {
     "score": re.compile(r"\d{1,3}-\d{1,3}$"),
     "date": re.compile(r"(?:19|20)\d\d-\d\d-\d\d$"),
@@ -39,23 +44,35 @@ def word_flags(words: Sequence[str], hashes: Hashes, lexicon: Lexicon) -> Flags:
 
 
 def _shape(word: str) -> int:
+    if word.isalpha():
+        return _letters(word)
+    if word in _PUNCTUATION:
+        return _KNOWN[word]
     first = word[0]
     if first.isdigit() or (first in "+-.$" and word[1:2].isdigit()):
         return _number(word)
-    if word in _PUNCTUATION:
-        return int(BIT[_PUNCTUATION[word]] | BIT["punctuation"])
     if not any(map(str.isalpha, word)):
-        return int(BIT["punctuation"])
-    if not (first.isupper() or (first in "'`" and word[1:2].isupper())):
+        return _PUNCTUATION_BIT
+    if first in "'`" and word[1:2].isupper():
+        return _CAP
+    flags = _letters(word)
+    if not flags & _LOWER:
+        if any(map(str.isdigit, word)):
+            flags |= _MIXED
+        if _INITIAL.match(word):
+            flags |= _INITIAL_BIT
+    return flags
+
+
+def _letters(word: str) -> int:
+    if not word[0].isupper():
         inner = len(word) > 3 and word[1:].lower() != word[1:]
-        return int(BIT["lower"] | BIT["cap"]) if inner else int(BIT["lower"])
-    flags = int(BIT["upper"]) if word.isupper() and len(word) > 1 else int(BIT["cap"])
-    if any(map(str.isdigit, word)):
-        flags |= int(BIT["mixed"])
-    if _INITIAL.match(word):
-        flags |= int(BIT["initial"])
+        return _LOWER | _CAP if inner else _LOWER
+    if len(word) == 1:
+        return _CAP | _INITIAL_BIT
+    flags = _UPPER if word.isupper() else _CAP
     if len(word) > 3 and word[-1] in "sS" and word[-2] not in "sS":
-        flags |= int(BIT["plural"])
+        flags |= _PLURAL
     return flags
 
 
