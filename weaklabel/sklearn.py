@@ -1,7 +1,7 @@
 """The scikit-learn contract: a classifier on an integer matrix of votes, -1 for silence.
 
-``y`` is no training target: what it holds are gold items, which anchor the fit; -1 (or None) is
-"not known". A pipeline, ``clone``, ``GridSearchCV`` and ``cross_val_score`` work as always.
+``y`` is no training target. By default it only names the classes, so that ``clone``, pipelines and
+``GridSearchCV`` work as always; with ``anchors=True`` it holds gold items, -1 for "not known".
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from .errors import LabelModelWarning
 from .models.classes import ClassModel
@@ -24,8 +29,8 @@ from .votes import Gold, Votes
 class VoteClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """``ClassModel`` as a scikit-learn classifier.
 
-    n_classes: K; None takes it from the votes and from ``y``. anchors: use known ``y`` as gold.
-    balance, max_iterations, tolerance, guard: see ``ClassModel``.
+    n_classes: K; None takes it from the votes and from ``y``. anchors: take ``y`` as gold, -1 where
+    it is not known. balance, max_iterations, tolerance, guard: see ``ClassModel``.
 
     classes_: (K,) labels; the votes are indices into them. model_: the fitted ``ClassModel``.
     n_iter_: iterations of EM.
@@ -35,7 +40,7 @@ class VoteClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         n_classes: int | None = None,
-        anchors: bool = True,
+        anchors: bool = False,
         balance: ArrayLike | None = None,
         max_iterations: int = 100,
         tolerance: float = 1e-7,
@@ -49,61 +54,73 @@ class VoteClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.guard = guard
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Fit on (n, M) votes; ``y`` (n,) gives gold labels, -1 where they are not known."""
+        """Fit on (n, M) votes; ``y`` (n,) names the classes, or anchors the fit."""
         matrix = self._votes(X, reset=True)
-        known = self._targets(y, len(matrix), int(matrix.max(initial=-1)) + 1)
+        target = None if y is None else column_or_1d(y, warn=True)
+        if target is not None:
+            check_consistent_length(matrix, target)
+            check_classification_targets(target)
+        self.classes_ = self._classes(target, int(matrix.max(initial=-1)) + 1)
         task = Task("classes", tuple(f"class {k}" for k in range(len(self.classes_))))
-        votes = Votes.from_class_matrix(task, np.minimum(matrix, len(self.classes_) - 1))
-        gold = None
-        if self.anchors and (known != NONE).any():
-            documents = np.flatnonzero(known != NONE)
-            gold = Gold.build(task, votes.n_tokens, document=documents, label=known[documents])
+        votes = Votes.from_class_matrix(task, self._in_range(matrix))
         model = ClassModel(
             balance=None if self.balance is None else np.asarray(self.balance, float).tolist(),
             max_iterations=self.max_iterations,
             tolerance=self.tolerance,
             guard=self.guard,
         )
-        self.model_ = model.fit(votes, gold=gold)
+        self.model_ = model.fit(votes, gold=self._gold(task, target, votes))
         self.n_iter_ = max(len(model.history_), 1)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """(n, K) class probabilities of (n, M) votes."""
         check_is_fitted(self)
-        matrix = self._votes(X, reset=False)
-        votes = Votes.from_class_matrix(
-            self.model_.task_, np.minimum(matrix, len(self.classes_) - 1)
-        )
-        return self.model_.predict(votes).probability
+        matrix = self._in_range(self._votes(X, reset=False))
+        return self.model_.predict(Votes.from_class_matrix(self.model_.task_, matrix)).probability
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """(n,) likeliest label."""
-        best: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probability = self.predict_proba(X)
+        best: NDArray[Any] = self.classes_[probability.argmax(axis=1)]
         return best
 
+    def __sklearn_tags__(self) -> Any:
+        """Noise that scikit-learn's checks feed in as votes cannot predict their targets."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True
+        return tags
+
     def _votes(self, X: ArrayLike, *, reset: bool) -> NDArray[np.int64]:
-        matrix: NDArray[Any] = validate_data(self, X, reset=reset, dtype="numeric", ensure_min_samples=1)
+        matrix: NDArray[Any] = validate_data(self, X, reset=reset, dtype="numeric")
         whole = np.rint(matrix.astype(np.float64))
         if not np.array_equal(whole, matrix):
             warnings.warn("votes are class ids: they were rounded", LabelModelWarning, stacklevel=3)
         ids: NDArray[np.int64] = np.maximum(whole, NONE).astype(np.int64)
         return ids
 
-    def _targets(self, y: ArrayLike | None, n: int, voted: int) -> NDArray[np.int64]:
-        """(n,) ids of gold labels, and ``classes_`` as a by-product."""
-        if y is None:
-            self.classes_ = np.arange(max(self.n_classes or voted, 1))
-            return np.full(n, NONE, dtype=np.int64)
-        check_classification_targets(y)
-        target = np.asarray(y).ravel()
-        number = np.issubdtype(target.dtype, np.number)
-        named = np.unique(target[target != NONE] if number else target)
-        if number and len(named) and (named >= 0).all() and (named == np.rint(named)).all():
-            high = max(self.n_classes or 0, voted, int(named.max()) + 1)
-            self.classes_ = np.arange(high).astype(target.dtype)
-        else:
-            self.classes_ = named
-        place = np.searchsorted(self.classes_, target)
-        place = np.minimum(place, max(len(self.classes_) - 1, 0))
-        return np.where(self.classes_[place] == target, place, NONE).astype(np.int64)
+    def _in_range(self, matrix: NDArray[np.int64]) -> NDArray[np.int64]:
+        outside = matrix >= len(self.classes_)
+        if outside.any():
+            warnings.warn(
+                f"vote {int(matrix[outside][0])} names none of {len(self.classes_)} classes; "
+                "such votes were taken as silence",
+                LabelModelWarning,
+                stacklevel=3,
+            )
+        return np.where(outside, NONE, matrix)
+
+    def _classes(self, target: NDArray[Any] | None, voted: int) -> NDArray[Any]:
+        if target is None:
+            return np.arange(max(self.n_classes or voted, 1))
+        named: NDArray[Any] = np.unique(target)
+        if self.anchors and np.issubdtype(named.dtype, np.integer):
+            return np.arange(max(self.n_classes or 0, voted, int(named.max(initial=0)) + 1))
+        return named
+
+    def _gold(self, task: Task, target: NDArray[Any] | None, votes: Votes) -> Gold | None:
+        if target is None or not self.anchors:
+            return None
+        place = np.minimum(np.searchsorted(self.classes_, target), len(self.classes_) - 1)
+        known = np.flatnonzero(self.classes_[place] == target)
+        return Gold.build(task, votes.n_tokens, document=known, label=place[known])

@@ -12,7 +12,7 @@ from ..kernels import confusion
 from .balance import silent_balance
 from .crowds import Fit, fit_crowd, m_step
 from .guard import drift, expected_accuracy, majority_fit, temperature
-from .patterns import Floats, Patterns, Rows
+from .patterns import Floats, Patterns, Rows, compress
 from .spotters import PRECISION, fit_spotters, one_label
 
 CROWD_COVER, CROWD_SHARE = 0.97, 0.8
@@ -46,11 +46,11 @@ class Belief:
 
     def posterior(self, rows: Rows, compatible: NDArray[np.bool_]) -> Floats:
         """(P, K) class probabilities of rows of votes."""
-        raw, symbols = np.unique(rows.raw, return_inverse=True)
+        raw, place = compress(rows.raw)
         result = np.empty((len(rows.count), len(self.log_prior)))
         confusion.posteriors(
             rows.indptr,
-            symbols.ravel().astype(np.int64),
+            place[rows.raw],
             rows.levels,
             self.table(raw, compatible),
             self.log_prior,
@@ -101,20 +101,18 @@ class Settings:
     max_iterations: int
     tolerance: float
     guard: bool
-    max_patterns: int
     multi: bool = False
 
 
 def believe(patterns: Patterns, settings: Settings) -> Belief:
     """Fit one class question."""
-    if len(patterns.source) == 0:
+    if len(patterns.source) == 0 or patterns.n_classes == 1:
         return _nothing(patterns, settings)
-    small = patterns.thinned(settings.max_patterns)
-    fit, regime = _fit(small, settings)
-    reason = drift(small, fit) if settings.guard else ""
+    fit, regime = _fit(patterns, settings)
+    reason = drift(patterns, fit) if settings.guard else ""
     if reason:
-        fit, regime = majority_fit(small), "majority"
-    return _finish(patterns, small, fit, settings, regime, reason)
+        fit, regime = majority_fit(patterns), "majority"
+    return _finish(patterns, fit, settings, regime, reason)
 
 
 def is_crowd(patterns: Patterns, dense: NDArray[np.bool_]) -> bool:
@@ -150,25 +148,25 @@ def _group_weights(patterns: Patterns, groups: NDArray[np.int64]) -> Floats:
     return np.asarray(1 / np.sqrt(size))[patterns.source]
 
 
-def _finish(
-    patterns: Patterns, small: Patterns, fit: Fit, settings: Settings, regime: str, reason: str
-) -> Belief:
+def _finish(patterns: Patterns, fit: Fit, settings: Settings, regime: str, reason: str) -> Belief:
     heat = 1.0
-    covered = small.covered & (small.known < 0)
+    covered = patterns.covered & (patterns.known < 0)
     if regime != "crowd" and covered.any():
         own = fit.posterior[covered]
-        count = small.count[covered]
+        count = patterns.count[covered]
         sure = float(np.sum(count * own.max(axis=1)) / count.sum())
-        target = float(np.clip(max(sure, expected_accuracy(small)), 1 / small.n_classes, 0.97))
+        target = float(
+            np.clip(max(sure, expected_accuracy(patterns)), 1 / patterns.n_classes, 0.97)
+        )
         heat = temperature(own, count, target) if target > sure + 1e-6 else 1.0
     emission, log_prior = heat * fit.weight[:, None] * fit.emission, heat * fit.log_prior
     if regime == "crowd" and settings.balance is None:
         silent = np.exp(fit.log_prior)
     else:
-        silent = silent_balance(small, settings.balance)
+        silent = silent_balance(patterns, settings.balance)
     if settings.multi:
-        silent = _silence_is_no(small, fit.posterior)
-    precision, recall = quality(small, fit.posterior)
+        silent = _silence_is_no(patterns, fit.posterior)
+    precision, recall = quality(patterns, fit.posterior)
     return Belief(
         patterns.raw,
         emission,
@@ -201,7 +199,7 @@ def quality(patterns: Patterns, posterior: Floats) -> tuple[Floats, Floats]:
 
 
 def _nothing(patterns: Patterns, settings: Settings) -> Belief:
-    """Nobody voted on anything: the balance that was given, or all classes alike."""
+    """Nobody voted, or there is but one class: the balance that was given, or all classes alike."""
     n_classes = patterns.n_classes
     balance = settings.balance
     known = np.bincount(patterns.known + 1, patterns.count, minlength=n_classes + 1)[1:] + 1.0

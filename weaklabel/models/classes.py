@@ -29,7 +29,7 @@ class ClassModel(PatternModel):
     balance: share of each class if it is known, as a mapping by label or in the task's order.
     max_iterations, tolerance: EM ends when the objective moves less than this per document.
     guard: fall back to majority vote, with a warning, when the fit has drifted from the votes.
-    max_patterns: of more distinct patterns than this, those seen once are sampled, by hash.
+    max_patterns: of more distinct patterns than about this, those seen once are sampled.
 
     regime_: "crowd", "spotters", "majority" (fallback) or "none"; of each label if several may
     hold. fallback_: why it fell back, or empty. beliefs_: what was learned, see ``Belief``.
@@ -70,7 +70,6 @@ class ClassModel(PatternModel):
             self.max_iterations,
             self.tolerance,
             self.guard,
-            self.max_patterns,
             label is not None,
         )
 

@@ -38,9 +38,11 @@ class Fit:
 def vote_shares(patterns: Patterns) -> Floats:
     """(P, K) the votes on each pattern as shares, a vote for several classes split among them."""
     spread = patterns.member / patterns.member.sum(axis=1, keepdims=True)
-    score = np.zeros((len(patterns.count), patterns.n_classes))
-    row = np.repeat(np.arange(len(patterns.count)), patterns.degree)
-    np.add.at(score, row, patterns.levels[:, None] * spread[patterns.symbols])
+    n_rows = len(patterns.count)
+    row = np.repeat(np.arange(n_rows), patterns.degree)
+    cast = patterns.levels[:, None] * spread[patterns.symbols]
+    columns = [np.bincount(row, cast[:, k], minlength=n_rows) for k in range(cast.shape[1])]
+    score = np.stack(columns, axis=1)
     total = score.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, score / np.maximum(total, 1e-300), 1 / patterns.n_classes)
     known = patterns.known >= 0

@@ -27,7 +27,7 @@ from .base import (
     shards_of,
 )
 from .belief import Belief
-from .patterns import Floats, Patterns, count_patterns, distinct, document_rows
+from .patterns import Floats, Patterns, compress, count_patterns, distinct, document_rows
 
 
 class PatternModel:
@@ -37,6 +37,7 @@ class PatternModel:
     """
 
     name: ClassVar[str]
+    max_patterns: int = 50_000
     history_: list[float]
     converged_: bool
     source_quality_: list[SourceQuality]
@@ -57,7 +58,7 @@ class PatternModel:
         questions = range(len(self.task_.labels)) if self.task_.multi else [None]
         beliefs = []
         for label in questions:
-            patterns = count_patterns(shards, known, label)
+            patterns = count_patterns(shards, known, label, self.max_patterns)
             self.sources_ = patterns.sources
             beliefs.append(self._believe(patterns, shards, label))
         self.beliefs_ = tuple(beliefs)
@@ -195,8 +196,9 @@ class PatternModel:
             mine = np.ones(len(votes), bool) if label is None else votes.label == label
             n_labels = len(self.task_.vote_labels) if label is None else 2
             value = votes.label[mine] if label is None else np.ones(mine.sum(), dtype=np.int64)
-            raw, back = np.unique(ranks[mine] * n_labels + value, return_inverse=True)
-            table = belief.table(raw, self._compatible(label))[back.ravel()]
+            cast = ranks[mine] * n_labels + value
+            raw, place = compress(cast)
+            table = belief.table(raw, self._compatible(label))[place[cast]]
             best, second = _best_two(probability, label)
             rows = np.arange(len(table))
             document = votes.document[mine]
@@ -218,8 +220,10 @@ def _best_two(
     if label is not None:
         ones = np.ones(len(probability), dtype=np.int64)
         return ones, ones - 1
-    order = np.argsort(-probability, axis=1, kind="stable")
-    return order[:, 0], order[:, min(1, order.shape[1] - 1)]
+    best = probability.argmax(axis=1)
+    rest = probability.copy()
+    rest[np.arange(len(rest)), best] = -1.0
+    return best, rest.argmax(axis=1)
 
 
 def gold_shards(gold: GoldShards | None, n_shards: int) -> Sequence[Gold | None]:

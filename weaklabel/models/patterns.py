@@ -71,31 +71,6 @@ class Patterns:
         weight = np.repeat(self.count, self.degree) * self.levels / FULL
         return np.bincount(self.symbols, weight, minlength=len(self.source)).astype(np.float64)
 
-    def thinned(self, limit: int) -> Patterns:
-        """At most about ``limit`` patterns: of those seen once, a share by hash, weighted up."""
-        once = self.count == 1
-        spare = limit - int(np.count_nonzero(~once))
-        rate = max(spare, limit // 4) / max(int(np.count_nonzero(once)), 1)
-        if len(self.count) <= limit or rate >= 1:
-            return self
-        lucky = self.keys[:, 1] < np.uint64(rate * 2.0**64)
-        chosen = np.flatnonzero(~once | lucky)
-        weight = once.sum() / max(int((once & lucky).sum()), 1)
-        count = np.where(once, weight, self.count)[chosen]
-        return replace(self._rows(chosen), count=count)
-
-    def _rows(self, chosen: NDArray[np.int64]) -> Patterns:
-        indptr, rows = _gather(self.indptr, chosen)
-        return replace(
-            self,
-            indptr=indptr,
-            symbols=self.symbols[rows],
-            levels=self.levels[rows],
-            count=self.count[chosen],
-            known=self.known[chosen],
-            keys=self.keys[chosen],
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -109,9 +84,15 @@ class Rows:
 
 
 def count_patterns(
-    shards: Sequence[Votes], gold: Sequence[Gold | None], label: int | None = None
+    shards: Sequence[Votes],
+    gold: Sequence[Gold | None],
+    label: int | None = None,
+    limit: int = 50_000,
 ) -> Patterns:
-    """Distinct patterns of all shards; of a multi-label task, those on one label (no, yes)."""
+    """Distinct patterns of all shards; of a multi-label task, those on one label (no, yes).
+
+    limit: of more patterns than about this, those seen once are sampled, see ``thin``.
+    """
     names = tuple(sorted({name for shard in shards for name in shard.names}))
     task = shards[0].task
     total: Rows | None = None
@@ -130,9 +111,36 @@ def count_patterns(
             looked[names.index(voter.name)] += seen
     assert total is not None
     total, keys = _regroup(total, keys) if len(shards) > 1 else (total, keys)
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    chosen, count = thin(total.count, keys, limit)
     compatible = np.eye(2, dtype=bool) if label is not None else task.compatible
-    return _symbolic(_reordered(total, order), keys[order], names, compatible, looked, n_documents)
+    raw, _ = compress(total.raw)
+    few = replace(_reordered(total, chosen), count=count)
+    return _symbolic(few, raw, keys[chosen], names, compatible, looked, n_documents)
+
+
+def thin(count: Floats, keys: NDArray[np.uint64], limit: int) -> tuple[NDArray[np.int64], Floats]:
+    """Which patterns to fit on, in order of their keys, and how often each counts.
+
+    All, or about ``limit``: of the patterns seen once, those whose hash lies below a bound, each
+    weighted up. What is dropped depends on the votes alone, not on where they stand.
+    """
+    once = count == 1
+    spare = max(limit - int(np.count_nonzero(~once)), limit // 4)
+    rate = spare / max(int(np.count_nonzero(once)), 1)
+    chosen: NDArray[np.int64] = np.arange(len(count))
+    weighted = count
+    if len(count) > limit and rate < 1:
+        lucky = once & (keys[:, 1] < np.uint64(rate * 2.0**64))
+        weighted = np.where(once, once.sum() / max(int(lucky.sum()), 1), count)
+        chosen = np.flatnonzero(~once | lucky)
+    order = np.lexsort((keys[chosen, 1], keys[chosen, 0]))
+    return chosen[order], weighted[chosen[order]]
+
+
+def compress(raw: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct symbols, sorted, and a table from a symbol to its place among them."""
+    seen = np.bincount(raw) > 0 if len(raw) else np.zeros(1, dtype=bool)
+    return np.flatnonzero(seen), np.cumsum(seen) - 1
 
 
 def document_rows(
@@ -239,13 +247,13 @@ def _reordered(rows: Rows, chosen: NDArray[np.int64]) -> Rows:
 
 def _symbolic(
     rows: Rows,
+    raw: NDArray[np.int64],
     keys: NDArray[np.uint64],
     names: tuple[str, ...],
     compatible: NDArray[np.bool_],
     looked: Floats,
     n_documents: int,
 ) -> Patterns:
-    raw, symbols = np.unique(rows.raw, return_inverse=True)
     source, label = np.divmod(raw, len(compatible))
     return Patterns(
         names,
@@ -254,7 +262,7 @@ def _symbolic(
         label,
         compatible[label],
         rows.indptr,
-        symbols.ravel().astype(np.int64),
+        np.searchsorted(raw, rows.raw),
         rows.levels,
         rows.count,
         rows.known,

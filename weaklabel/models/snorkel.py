@@ -88,7 +88,7 @@ class SnorkelModel:
             "task": self.task_.to_json(),
             "quality": [vars(row) for row in self.source_quality_],
         }
-        arrays = {"mu": self.model_.mu.detach().numpy(), "p": self.model_.p.detach().numpy()}
+        arrays = {"mu": self.model_.mu.detach().numpy(), "p": np.asarray(self.model_.p)}
         save_state(folder, facts, arrays)
 
     @classmethod
@@ -103,7 +103,7 @@ class SnorkelModel:
         model.task_ = Task(**facts["task"])
         model.model_ = _make(len(model.task_.labels))
         model.model_.mu = torch.nn.Parameter(torch.from_numpy(arrays["mu"]).float())
-        model.model_.p = torch.from_numpy(arrays["p"]).float()
+        model.model_.p = arrays["p"]
         model.model_.m = len(arrays["mu"]) // len(model.task_.labels)
         model.model_.t = 1
         model.history_, model.converged_ = [], True
