@@ -9,8 +9,7 @@ import json
 import sys
 import time
 
-import weaklabel as wl
-from benchmarks.llm import people, spans, texts, truth
+from benchmarks.llm import people, shard_of, spans, texts, truth
 from benchmarks.results import peak_rss_mb
 from weaklabel.sources.llm.session import Session
 
@@ -21,7 +20,7 @@ def ask(url: str, cache: str, n: int) -> None:
     """Say that the work begins, do it, and print the votes."""
     source = people()
     source.bind(Session(url, "m", cache=cache, concurrency=32))
-    shard = wl.Corpus.from_texts(texts(n)).one_shard()
+    shard = shard_of(texts(n))
     print("begins", flush=True)
     found = spans(source(shard), n)
     print(json.dumps([sorted(one) for one in found]), flush=True)
@@ -32,7 +31,7 @@ def fill(cache: str, n: int) -> None:
     documents = texts(n)
     source, session = people(), Session(_NOWHERE, "m", cache=cache)
     source.bind(session)
-    shard = wl.Corpus.from_texts(documents).one_shard()
+    shard = shard_of(documents)
     with session.cache.transaction():
         for call, right in zip(source.calls(shard), truth(documents), strict=True):
             text = shard.texts[int(call.document)]
@@ -63,7 +62,7 @@ def reread(cache: str, n: int) -> None:
     seconds, right = 0.0, True
     for low in range(0, n, 20_000):
         part = documents[low : low + 20_000]
-        shard = wl.Corpus.from_texts(part).one_shard()
+        shard = shard_of(part)
         started = time.perf_counter()
         cast = source(shard)
         seconds += time.perf_counter() - started

@@ -101,7 +101,7 @@ class Dialect:
         if request.seed is not None and self.seed and "seed" in words:
             return replace(self, seed=False)
         named = ("response_format", "json_schema", "json_object", "structured", "grammar")
-        if request.schema is not None and any(name in words for name in named):
-            if self.schema != _FORMATS[-1]:
-                return replace(self, schema=_FORMATS[_FORMATS.index(self.schema) + 1])
+        about_schema = request.schema is not None and any(name in words for name in named)
+        if about_schema and self.schema != _FORMATS[-1]:
+            return replace(self, schema=_FORMATS[_FORMATS.index(self.schema) + 1])
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -29,7 +29,7 @@ class Status(StrEnum):
         return self in (Status.OK, Status.ABSTAINED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """One token of an answer: its text, and the likeliest texts there with their log
     probabilities, its own among them."""
@@ -38,7 +38,7 @@ class Token:
     choices: tuple[tuple[str, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a call gave: text to be read if ``status`` is OK, else why there is none."""
 
@@ -48,7 +48,7 @@ class Answer:
     tokens: tuple[Token, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Vote:
     """One vote of one sample: characters (0, 0 for classes), index of the label, confidence."""
 
@@ -58,11 +58,11 @@ class Vote:
     confidence: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One answer read against one document; ``counts`` tells what was dropped on the way."""
 
     status: Status
     votes: tuple[Vote, ...] = ()
     reason: str = ""
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Mapping[str, int] = field(default_factory=dict)
