@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from .scoring import score_spans as score_spans
     from .sources.base import Cast as Cast
     from .sources.base import Source as Source
+    from .sources.editor import span_editor as span_editor
     from .sources.function import class_lf as class_lf
     from .sources.function import span_lf as span_lf
     from .sources.gazetteer import Gazetteer as Gazetteer
     from .sources.lexeme import LexemeRule as LexemeRule
+    from .sources.matcher import TokenPattern as TokenPattern
     from .sources.regex import Regex as Regex
     from .task import Task as Task
     from .votes import Gold as Gold
@@ -54,12 +56,14 @@ _HOMES = {
     "Source": "sources.base",
     "SpanLabels": "labels",
     "Task": "task",
+    "TokenPattern": "sources.matcher",
     "Voter": "votes",
     "Votes": "votes",
     "WeaklabelError": "errors",
     "apply_sources": "apply",
     "class_lf": "sources.function",
     "score_spans": "scoring",
+    "span_editor": "sources.editor",
     "span_lf": "sources.function",
 }
 

@@ -68,7 +68,7 @@ def test_runs_are_those_of_a_loop(token_lists, gapped) -> None:
         ({"words": ["anna", "berg"], "lower": True}, [(0, 0, 2)]),
         (
             {"form": ["alpha", "not lower"], "length": [4, 4], "merge": False},
-            [(0, 0, 1), (0, 1, 2)],
+            [(0, 0, 1), (0, 1, 2), (0, 3, 4)],
         ),
         ({"form": "capitalized", "tokens": [2, None]}, [(0, 0, 2)]),
         ({"where": str.isdigit}, [(0, 4, 5)]),

@@ -69,7 +69,9 @@ def crowd(
         label = _label(name, file, line, answer, labels)
         answers.setdefault(worker, {}).setdefault(item, []).append(label)
     every = (label for items in answers.values() for said in items.values() for label in said)
-    named = tuple(labels.values()) if labels else sorted({v for v in every if v is not None})
+    named = (
+        [v for v in labels.values() if v] if labels else sorted({v for v in every if v is not None})
+    )
     own = tuple(dict.fromkeys(named))
     return [
         Worker(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -40,9 +40,10 @@ def each_document(
             failed[document] = f"not tried: it took too long on {late} documents before"
             continue
         try:
-            with nullcontext() if seconds is None else time_limit(seconds):
-                rows = look(document)
-            said += rows
+            if seconds is None:
+                said += look(document)
+            else:
+                said += limited(partial(look, document), seconds)
         except TimeoutError as error:
             late += 1
             failed[document] = str(error) or "took too long"
@@ -54,52 +55,70 @@ def each_document(
     return said, failed
 
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``TookTooLong`` in this thread when the block runs longer."""
-    if threading.current_thread() is threading.main_thread():
-        with _by_signal(seconds):
-            yield
-    else:
-        with _by_watchdog(seconds):
-            yield
+def limited(call: Callable[[], T], seconds: float) -> T:
+    """The call's result; ``TookTooLong`` is raised inside it when it runs longer.
 
-
-@contextmanager
-def _by_signal(seconds: float) -> Iterator[None]:
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TookTooLong
-
-    before = signal.signal(signal.SIGALRM, ring)
-    outer, interval = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    The alarm rings again and again, should the code swallow it. It can ring while it is being
+    turned off, hence the second ``stop``.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    alarm = _Signal(seconds) if main else _Watchdog(seconds)
     try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, outer, interval)
-        signal.signal(signal.SIGALRM, before)
+        alarm.start()
+        result = call()
+        alarm.stop()
+    except BaseException:
+        alarm.stop()
+        raise
+    return result
 
 
-@contextmanager
-def _by_watchdog(seconds: float) -> Iterator[None]:
-    thread = ctypes.c_ulong(threading.get_ident())
-    lock, done = threading.Lock(), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(seconds):
-            with lock:
-                if not done.is_set():
-                    _raise_in(thread, ctypes.py_object(TookTooLong))
-
-    watchdog = threading.Thread(target=watch, daemon=True)
-    watchdog.start()
-    try:
-        yield
-    finally:
-        with lock:
-            done.set()
-            _raise_in(thread, None)
+def _again(seconds: float) -> float:
+    return max(seconds, 1.0)
 
 
-def _raise_in(thread: ctypes.c_ulong, error: ctypes.py_object[type] | None) -> None:
-    """Set, or take back, an exception that a thread meets at its next bytecode."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, error)
+class _Signal:
+    """Rings by SIGALRM, which only the main thread can."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.on = seconds, True
+        self.handler: Any = None
+        self.timer = (0.0, 0.0)
+
+    def start(self) -> None:
+        self.handler = signal.signal(signal.SIGALRM, self._ring)
+        self.timer = signal.setitimer(signal.ITIMER_REAL, self.seconds, _again(self.seconds))
+
+    def stop(self) -> None:
+        if self.on:
+            self.on = False
+            signal.setitimer(signal.ITIMER_REAL, *self.timer)
+            signal.signal(signal.SIGALRM, self.handler)
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        if self.on:
+            raise TookTooLong
+
+
+class _Watchdog:
+    """Rings by an exception that the thread meets at its next bytecode."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.done = seconds, threading.Event()
+        self.thread = ctypes.c_ulong(threading.get_ident())
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        self.watch.start()
+
+    def stop(self) -> None:
+        self.done.set()
+        self.watch.join()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(self.thread, None)
+
+    def _watch(self) -> None:
+        wait = self.seconds
+        while not self.done.wait(wait):
+            error = ctypes.py_object(TookTooLong)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(self.thread, error)
+            wait = _again(self.seconds)
