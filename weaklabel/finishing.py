@@ -89,11 +89,16 @@ def export_to(folder: Path, format: str, path: Path, tasks: Sequence[str] | None
 
 def export(run: Run, tasks: Sequence[str], output: Use, path: Path | str) -> Written:
     """Write the labels of tasks in a format, one shard in memory at a time."""
+    from .review.decided import decided_gold
+
     labels = {task: run.labels(task) for task in tasks}
+    found = {task: decided_gold(run.folder, run.tasks[task], run.shards) for task in tasks}
+    decided = {task: gold for task, gold in found.items() if gold is not None}
 
     def stream() -> Iterator[Record]:
         for i, shard in enumerate(run.shards):
-            yield from records(shard, {task: labels[task][i] for task in tasks})
+            gold = {task: shards[i] for task, shards in decided.items()}
+            yield from records(shard, {task: labels[task][i] for task in tasks}, gold)
 
     wanted = {task: run.tasks[task] for task in tasks}
     return writers.factory(output.use)(path, stream(), wanted, **output.settings)
