@@ -58,7 +58,8 @@ def test_fields_are_fenced_too_and_a_missing_one_is_one_line() -> None:
         ({"template": "a\n{% for x in labels %}{{ text }}"}, "template, line 2: "),
         ({"template": "a {{ labels }}"}, r"template: \{\{ text \}\}, the document, is missing"),
         ({"template": "nre"}, "'nre' is no template: .*did you mean 'ner'"),
-        ({"template": "/nowhere/x.j2"}, "/nowhere/x.j2: No such file"),
+        ({"template_file": "/nowhere/x.j2"}, "template_file: /nowhere/x.j2: No such file"),
+        ({"examples": "x", "examples_layer": "gold"}, "exclude each other"),
         ({"examples": "/nowhere/x.jsonl"}, "examples: /nowhere/x.jsonl: No such file"),
         ({"template": "{{ text }}", "examples": "x.jsonl"}, "no place for them"),
         ({"confidence": "verbalized"}, "confidence: 'verbalized'; did you mean 'verbalised'"),
@@ -203,7 +204,7 @@ def test_gold_documents_serve_as_examples_whatever_the_shards() -> None:
         [wl.Shard.from_documents([d]) for d in documents],
     ):
         with Server() as server:
-            source = people(examples={"layer": "gold"})
+            source = people(examples_layer="gold")
             session = bound(source, server)
             session.prepare([source], shards)
             prompts.append(sorted(c["messages"][1]["content"] for c in server.calls))

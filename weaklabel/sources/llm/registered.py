@@ -11,8 +11,8 @@
 
 Settings that all three share:
 
-    template: inline Jinja, a path that ends in .j2, or a name (see ``templates``)
-    examples: a JSONL file of solved examples, or {layer: NAME} to take documents that have this
+    template: inline Jinja, or the name of one (see ``templates``); template_file: a file instead
+    examples: a JSONL file of solved examples; or examples_layer: take the documents that have this
         annotation layer; shots: how many; choose: first, or similar to the document
     confidence: none, verbalised, logprob (of the label's tokens) or samples (several answers)
     samples: answers per document, as one soft vote; temperature: 0 for one sample, 0.7 for more
@@ -24,6 +24,7 @@ Settings that all three share:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...errors import JobError, nearest
@@ -33,10 +34,9 @@ from .confidence import Confidence
 from .examples import Choose, ExamplePool, read_examples
 from .forms import ChoiceForm, Form, SpanForm
 from .prompt import PromptSource, Settings
-from .templates import PromptTemplate
+from .templates import PromptTemplate, named_or_inline, read_template
 
 _CONFIDENCES = ("none", "verbalised", "logprob", "samples")
-Examples = str | Mapping[str, str] | None
 Labels = Sequence[str] | Mapping[str, str]
 
 
@@ -46,7 +46,9 @@ def llm_spans(
     name: str,
     labels: Labels,
     template: str = "ner",
-    examples: Examples = None,
+    template_file: Path | str | None = None,
+    examples: Path | str | None = None,
+    examples_layer: str | None = None,
     shots: int = 4,
     choose: Choose = "first",
     confidence: Confidence = "none",
@@ -65,11 +67,11 @@ def llm_spans(
     return _source(
         name,
         SpanForm(names, confidence),
-        template,
+        _template(name, template, template_file),
         names,
         _values(labels),
         _settings(name, confidence, samples, temperature, max_tokens, model),
-        (examples, shots, choose),
+        (examples, examples_layer, shots, choose),
         kind,
         group,
     )
@@ -83,7 +85,9 @@ def llm_classes(
     several: bool = False,
     abstain: str | None = "unsure",
     template: str = "classify",
-    examples: Examples = None,
+    template_file: Path | str | None = None,
+    examples: Path | str | None = None,
+    examples_layer: str | None = None,
     shots: int = 4,
     choose: Choose = "first",
     confidence: Confidence = "none",
@@ -108,11 +112,11 @@ def llm_classes(
     return _source(
         name,
         ChoiceForm(names, votes, several, confidence),
-        template,
+        _template(name, template, template_file),
         names,
         _values(labels),
         _settings(name, confidence, samples, temperature, max_tokens, model),
-        (examples, shots, choose),
+        (examples, examples_layer, shots, choose),
         kind,
         group,
     )
@@ -127,7 +131,9 @@ def llm_question(
     answers: Sequence[Any] | None = None,
     abstain: Sequence[Any] = (),
     template: str = "question",
-    examples: Examples = None,
+    template_file: Path | str | None = None,
+    examples: Path | str | None = None,
+    examples_layer: str | None = None,
     shots: int = 4,
     choose: Choose = "first",
     confidence: Confidence = "none",
@@ -160,17 +166,17 @@ def llm_question(
     labels = tuple(dict.fromkeys(label for label in table.values() if label is not None))
     if not labels:
         raise JobError(f"source {name!r}: votes: every answer abstains")
-    if question == "" and template == "question":
+    if question == "" and template == "question" and template_file is None:
         raise JobError(f"source {name!r}: question is missing")
     chosen = {word: table[word] for word in allowed}
     return _source(
         name,
         ChoiceForm(labels, chosen, confidence=confidence),
-        template,
+        _template(name, template, template_file),
         labels,
         {"labels": labels, "definitions": {}, "question": question, "answers": tuple(chosen)},
         _settings(name, confidence, samples, temperature, max_tokens, model),
-        (examples, shots, choose),
+        (examples, examples_layer, shots, choose),
         kind,
         group,
     )
@@ -179,31 +185,31 @@ def llm_question(
 def _source(
     name: str,
     form: Form,
-    template: str,
+    template: PromptTemplate,
     labels: tuple[str, ...],
     values: dict[str, Any],
     settings: Settings,
-    examples: tuple[Examples, int, Choose],
+    examples: tuple[Path | str | None, str | None, int, Choose],
     kind: SourceKind,
     group: str | None,
 ) -> PromptSource:
-    prompt = PromptTemplate(template, f"source {name!r}: template")
-    given, shots, choose = examples
-    pool = layer = None
-    if given is not None:
+    file, layer, shots, choose = examples
+    pool = None
+    if file is not None or layer is not None:
         where = f"source {name!r}: examples"
-        if "examples" not in prompt.variables:
+        if "examples" not in template.variables:
             raise JobError(f"{where}: the template has no place for them: {{% for ... examples %}}")
-        if choose not in ("first", "similar"):
-            raise JobError(f"source {name!r}: choose: {nearest(choose, ('first', 'similar'))}")
-        known = form.votes if isinstance(form, ChoiceForm) else labels
-        solved = read_examples(given, tuple(known), where) if isinstance(given, str) else []
+        if file is not None and layer is not None:
+            raise JobError(f"{where}: a file and examples_layer exclude each other")
+        if choose not in ("first", "similar") or shots < 1:
+            raise JobError(f"source {name!r}: choose: first or similar, shots: from 1")
+        known = tuple(form.votes) if isinstance(form, ChoiceForm) else labels
+        solved = [] if file is None else read_examples(file, known, where)
         pool = ExamplePool(solved, shots, choose)
-        layer = None if isinstance(given, str) else _layer(given, where)
     return PromptSource(
         name,
         form,
-        prompt,
+        template,
         labels,
         values=values,
         settings=settings,
@@ -212,6 +218,13 @@ def _source(
         kind=kind,
         group=group,
     )
+
+
+def _template(name: str, template: str, file: Path | str | None) -> PromptTemplate:
+    where = f"source {name!r}: template"
+    if file is None:
+        return PromptTemplate(named_or_inline(template, where), where)
+    return PromptTemplate(read_template(file, f"{where}_file"), f"{where}_file")
 
 
 def _settings(
@@ -251,12 +264,6 @@ def _values(labels: Labels) -> dict[str, Any]:
     meanings = dict(labels) if isinstance(labels, Mapping) else {}
     known = {label: meaning for label, meaning in meanings.items() if meaning}
     return {"labels": tuple(labels), "definitions": known, "question": "", "answers": ()}
-
-
-def _layer(given: Mapping[str, str], where: str) -> str:
-    if not isinstance(given, Mapping) or set(given) != {"layer"}:
-        raise JobError(f"{where}: expected a path, or {{layer: NAME}}")
-    return str(given["layer"])
 
 
 def _answer(key: Any) -> str:

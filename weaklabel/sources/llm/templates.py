@@ -1,9 +1,9 @@
 """Prompt templates: Jinja in a sandbox, checked before anything is sent, rendered so that a
 document cannot pass for instructions.
 
-A template is given inline, as a file (``*.j2``), or by name: ``ner``, ``classify`` and ``question``
-are here, others come through the entry point group ``weaklabel.prompts`` (``lf_library`` has some).
-It may use
+A template is given inline, as a file, or by name: ``ner``, ``classify`` and ``question`` are here,
+others come through the entry point group ``weaklabel.prompts`` (``lf_library`` has some). It may
+use
 
     text        the document, between tags with a random number that the document cannot know
     labels      the labels; definitions: label -> what it means, where somebody said
@@ -85,14 +85,11 @@ class Solved:
 
 
 class PromptTemplate:
-    """A checked template. source: inline text, a path that ends in .j2, or a name.
+    """A checked template. where: how an error names it, such as "source 'names': template"."""
 
-    where: how an error names it, such as "source 'names': template".
-    """
-
-    def __init__(self, source: str, where: str) -> None:
+    def __init__(self, text: str, where: str) -> None:
         self.where = where
-        self.text = load_template(source, where)
+        self.text = text
         self.variables = self._check()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -130,24 +127,27 @@ class PromptTemplate:
             raise JobError(f"{self.where}: {error}") from None
 
 
-def load_template(source: str, where: str) -> str:
-    """The text of a template that is given inline, as a file, or by name."""
+def read_template(path: Path | str, where: str) -> str:
+    """The text of a template file."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JobError(f"{where}: {path}: {reason}") from None
+
+
+def named_or_inline(source: str, where: str) -> str:
+    """The text of a template that is given inline or by name."""
     if "{" in source or "\n" in source:
         return source
-    if source.endswith((".j2", ".jinja", ".jinja2", ".txt")):
-        try:
-            return Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise JobError(f"{where}: {source}: {reason}") from None
     if source in BUILT_IN:
         return BUILT_IN[source]
     for entry in entry_points(group="weaklabel.prompts", name=source):
         return str(entry.load())
     names = {*BUILT_IN, *(entry.name for entry in entry_points(group="weaklabel.prompts"))}
     raise JobError(
-        f"{where}: {source!r} is no template: it has no {{{{ text }}}}, does not end in .j2, and "
-        f"no template has this name; {nearest(source, names)}"
+        f"{where}: {source!r} is no template: it has no {{{{ text }}}}, and none has this name; "
+        f"{nearest(source, names)} (a file goes under template_file)"
     )
 
 
