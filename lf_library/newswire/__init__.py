@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from weaklabel.errors import SourceError
 from weaklabel.sources.base import AnySource
 
 from . import miscellany, organisations, people, places, sport
@@ -23,6 +24,8 @@ def newswire(gazetteers: str | Path | None = None, name: str = "newswire") -> li
     name: another than the pack's own goes before the name of each source.
     """
     prefix = "" if name == "newswire" else f"{name}_"
+    if gazetteers is not None and not Path(gazetteers).is_dir():
+        raise SourceError(f"gazetteers: {str(gazetteers)!r} is no folder")
     lists = None if gazetteers is None else str(gazetteers)
     rules = [NewsRule(prefix + title, (label,), find, lists) for title, label, find in RULES]
     return [*rules, *(Again(f"{prefix}again_{how}", how, gazetteers=lists) for how in HOW)]

@@ -42,8 +42,6 @@ LISTS = {
 
 def names(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """(list, names) pairs of every known file that the folder has."""
-    if not folder.is_dir():
-        raise SourceError(f"gazetteers: {str(folder)!r} is no folder")
     for place, kind in LISTS.items():
         if (folder / place).is_file():
             yield kind, plain_too(_lines(folder / place))

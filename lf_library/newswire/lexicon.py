@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +21,20 @@ _WORDS = Path(__file__).parent / "words"
 
 OWN = (
     "function", "common", "titles", "pretitles", "roles", "speech", "org_tail", "org_head",
-    "event_tail", "institutions", "loc_tail", "loc_head", "compass", "particles", "months", "sport", "teamsport",
-    "solosport", "demonyms", "misc_words", "abbreviated_states",
+    "event_tail", "institutions", "loc_tail", "loc_head", "compass", "particles", "months",
+    "sport", "teamsport", "solosport", "demonyms", "misc_words", "abbreviated_states",
 )  # fmt: skip
 """Lists of single words that the pack brings, a file each."""
 
 NAMES = (
     "country", "place", "region", "city", "town", "organisation", "company", "team", "newspaper",
-    "agency", "university", "athlete", "politician", "event", "first", "last", "league", "fixed",
+    "agency", "university", "athlete", "politician", "event", "first", "last", "league",
 )  # fmt: skip
 """Lists of names of one or more words."""
 
 SHAPES = (
-    "cap", "upper", "initial", "lower", "digit", "score", "small", "date", "ordinal", "mixed", "plural", "compound",
+    "cap", "upper", "initial", "lower", "digit", "score", "small", "date", "ordinal", "mixed",
+    "plural", "compound",
     "punctuation", "opening", "closing", "comma", "colon", "quote", "possessive", "dash", "stop",
     "ampersand", "slash",
 )  # fmt: skip
@@ -57,6 +58,12 @@ class Lexicon:
 
     hashes: Hashes
     flags: Flags
+
+    @cached_property
+    def fixed(self) -> Lexicon:
+        """The phrases whose extent is sure wherever they stand."""
+        keep = has(self.flags, "country", "place", "city", "organisation")
+        return Lexicon(self.hashes[keep], self.flags[keep])
 
     def look_up(self, hashes: Hashes) -> Flags:
         """Flags of words or phrases, 0 for unknown ones; any shape."""

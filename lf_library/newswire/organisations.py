@@ -113,8 +113,8 @@ def organisation_bureau(p: Page) -> Mask:
 def organisation_shares(p: Page) -> Mask:
     """Whose shares, profits or results are spoken of: "Berg shares", "Berg said it"."""
     business = p.is_word(
-        p.after, "shares", "stock", "share", "profits", "profit", "q1", "q2", "q3", "q4", "unit", "sees",
-        "net", "shareholders", "earnings",
+        p.after, "shares", "stock", "share", "profits", "profit", "q1", "q2", "q3", "q4", "unit",
+        "sees", "net", "shareholders", "earnings",
     )  # fmt: skip
     said = p.is_word(p.after, "said") & p.is_word(p.after2, "it", "its")
     other = has(p.known, "country", "place", "city", "demonyms", "compound")

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 LARGE = 150_000
-"""Inhabitants of what counts as a city; smaller ones are towns, which share names with much else."""
+"""Inhabitants of what counts as a city; the names of smaller ones, towns, mean much else too."""
 
 
 def names() -> Iterator[tuple[str, list[str]]]:

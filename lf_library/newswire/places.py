@@ -16,7 +16,18 @@ def _marked(p: Page) -> Mask:
 def place_dateline(p: Page) -> Mask:
     """Before a date at a line's start: "OSLO 1996-08-22", "BERGEN , Norway 1996-08-22"."""
     at_start = p.at_start | has(p.before_flags, "comma")
-    return at_start & has(p.after_flags, "date")
+    apart = has(p.after_flags, "digit") & has(p.after2_flags, "dash") & (p.sentence_length <= 8)
+    return at_start & (has(p.after_flags, "date") | (apart & has(p.last, "upper", "initial")))
+
+
+@rule("LOC")
+def place_dateline_agency(p: Page) -> Mask:
+    """Before an agency or a dash: "OSLO (Reuters) -", "OSLO, Aug 22 (AP) -", "OSLO - "."""
+    capitals = p.at_start & has(p.last, "upper") & ~has(p.first, "initial", "sport") & ~p.loud
+    opened = has(p.after_flags, "opening") & has(p.after2_flags, "organisation")
+    dated = has(p.after_flags, "comma") & has(p.after2_flags, "months")
+    dashed = has(p.after_flags, "dash") & has(p.known, "city", "town", "country", "place")
+    return capitals & (opened | dated | dashed)
 
 
 @rule("LOC")

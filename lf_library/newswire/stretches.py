@@ -77,8 +77,7 @@ def _fixed_phrases(tokens: Tokens) -> tuple[Mask, Mask]:
     for length in range(5, 1, -1):
         ends = capital & tokens.next(capital | has(tokens.flags, "possessive"), length - 1)
         at = np.flatnonzero(ends)
-        found = tokens.lexicon.look_up(tokens.phrase_hashes(at, length))
-        at = at[has(found, "country", "place", "city", "organisation", "fixed")]
+        at = at[tokens.lexicon.fixed.look_up(tokens.phrase_hashes(at, length)) != 0]
         for step in range(length):
             fixed[at + step] = True
             if step:

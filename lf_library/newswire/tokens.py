@@ -144,9 +144,16 @@ def _initial(flags: Flags, low: Index) -> Mask:
 
 
 def _shouting(flags: Flags, first: Index, lengths: Index) -> Mask:
-    """Sentences in capitals: three words or more, and four times as many as others."""
+    """Sentences whose capitals say nothing: all in capitals, or headlines Written Like This."""
     if not len(first):
         return np.zeros(0, dtype=bool)
-    upper = np.add.reduceat(has(flags, "upper").astype(np.int32), first)
-    other = np.add.reduceat(has(flags, "lower", "cap").astype(np.int32), first)
-    return np.repeat((upper >= 3) & (upper >= 4 * other), lengths)
+
+    def count(mask: Mask) -> Index:
+        return np.add.reduceat(mask.astype(np.int64), first)
+
+    upper, capital, lower = (has(flags, name) for name in ("upper", "cap", "lower"))
+    ordinary, function = has(flags, "common"), has(flags, "function")
+    shouted = (count(upper) >= 3) & (count(upper) >= 4 * count(lower | capital))
+    titled = (count(capital) >= 4) & (count(lower & ~function) == 0)
+    titled &= 2 * count(capital & ordinary) >= count(capital)
+    return np.repeat(shouted | titled, lengths)

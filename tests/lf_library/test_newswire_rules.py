@@ -55,6 +55,10 @@ RULE_CASES = {
         "The plan of Lund ( 35th minute ) was his .",
     ],
     "place_dateline": ["[OSLO] 1996-08-22\nIn 1996-08-22 Statoil paid .", "Statoil paid ."],
+    "place_dateline_agency": [
+        "[OSLO] , Aug 22 ( AP ) - It rained .\n[BERGEN] ( Reuters ) - It rained .",
+        "NATO ( Brussels ) paid .\nIn OSLO ( AP ) it rained .",
+    ],
     "place_dateline_city": ["[BERGEN] , Norway 1996-08-22", "BERGEN , Norway paid for it all ."],
     "place_country": ["Trade of [Norway] with [South Africa] .", "Norwegian trade ."],
     "place_known": ["The [U.S.] and [Western Europe] paid .", "The Norwegian and we paid us ."],
