@@ -203,7 +203,9 @@ def _explain(error: ValidationError, file: JobFile, flat: bool) -> Any:
         if flat and tuple(place[:1]) == ("tasks",):
             place = place[2:]
         places.append((file.line(place), place, mistake))
-    _, place, mistake = min(places, key=lambda item: item[0])
+    # of two mistakes in one line a wrong key explains why the right one is missing
+    rank = {"extra_forbidden": 0}
+    _, place, mistake = min(places, key=lambda p: (p[0], rank.get(p[2]["type"], 1)))
     more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
     file.fail(place, _say(place, mistake, flat) + more)
 

@@ -64,8 +64,10 @@ def prepare(job: Job) -> Prepared:
         _check_together(job, name, made[name])
         use = spec.chosen_model
         place = ("tasks", name, "model")
-        _check(job, place, models, use.use, model_settings(job, use))
-        _at(job, place, partial(models.make, use.use, **model_settings(job, use)))
+        _check_name(job, place, models, use.use)
+        settings = model_settings(job, use)
+        _check(job, place, models, use.use, settings)
+        _at(job, place, partial(models.make, use.use, **settings))
     _check_llm(job, [one.source for many in made.values() for one in many])
     return Prepared(job, tasks, made)
 
@@ -303,6 +305,18 @@ def _check_together(job: Job, task: str, made: list[Made]) -> None:
     _at(job, ("tasks", task, "sources"), check)
 
 
+def _check_name(
+    job: Job,
+    place: tuple[str | int, ...],
+    registry: Registry[Any],
+    name: str,
+    name_key: str = "use",
+) -> None:
+    if name not in registry.names():
+        hint = nearest(name, registry.names())
+        job.fail((*place, name_key), f"no {registry.kind} {name!r}; {hint}")
+
+
 def _check(
     job: Job,
     place: tuple[str | int, ...],
@@ -311,9 +325,7 @@ def _check(
     settings: dict[str, Any],
     name_key: str = "use",
 ) -> None:
-    if name not in registry.names():
-        hint = nearest(name, registry.names())
-        job.fail((*place, name_key), f"no {registry.kind} {name!r}; {hint}")
+    _check_name(job, place, registry, name, name_key)
     wrong = _at(job, place, partial(registry.check, name, settings))
     for key, message in wrong:
         job.fail((*place, key) if key else place, message)

@@ -100,9 +100,10 @@ class Run:
         return content
 
     def write_manifest(self, content: dict[str, Any]) -> None:
-        """Replace run.json."""
-        write_text(self.manifest_path, to_json(content))
-        self.__dict__["manifest"] = content
+        """Replace run.json; what is read from it is the same as after opening it again."""
+        text = to_json(content)
+        write_text(self.manifest_path, text)
+        self.__dict__["manifest"] = json.loads(text)
 
     @cached_property
     def job(self) -> Job:

@@ -26,7 +26,11 @@ from .run import Run
 
 @contextmanager
 def watching() -> Iterator[Watch]:
-    """A progress display on stderr; yields what the pipeline tells its steps to."""
+    """A progress display on stderr, if that is a terminal; yields what is told of each step."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: None
+        return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -35,7 +39,7 @@ def watching() -> Iterator[Watch]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         bars = {}
 
         def watch(step: Step) -> None:

@@ -240,7 +240,7 @@ def make_doc(shard: Shard, document: int) -> Doc:
     low, high = int(shard.indptr[document]), int(shard.indptr[document + 1])
     words = shard.tokens(document)
     spaces = np.zeros(high - low, dtype=bool)
-    spaces[:-1] = shard.starts[low + 1 : high] > shard.ends[low : high - 1]
+    spaces[:-1] = shard.starts[low + 1 : high] > shard.ends[low : max(low, high - 1)]
     sentences: list[bool | int | None] | None = None
     if shard.sentence_starts[low:high].any():
         sentences = shard.sentence_starts[low:high].tolist()
