@@ -1,8 +1,8 @@
 """``python -m benchmarks conll2003``: raw text to entities by rules and gazetteers alone.
 
-The ``newswire`` pack runs as a job over the text of CoNLL-2003 without its tags: nothing was trained,
-no gold. The label model learns from the votes on all splits; scored is the test split. The same
-votes then go through other label models, skweak's HMM among them.
+The ``newswire`` pack runs as a job over the text of CoNLL-2003, its tags left behind: no gold, and
+nothing pretrained. The label model learns from the votes on all splits; scored is the test split.
+The same votes then go through other label models, skweak's HMM among them.
 """
 
 from __future__ import annotations

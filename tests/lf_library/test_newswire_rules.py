@@ -23,7 +23,7 @@ RULE_CASES = {
         "Mr Jones met [Anna Berg] and [John Smith] .",
         "The James Bond Ltd company and New York",
     ],
-    "person_initials": ["[J. Berg] and [J.P. Morten] came .", "The U.S. Congress met in St. Louis ."],
+    "person_initials": ["[J. Berg] and [J.P. Morten] came .", "The U.S. Congress in St. Louis ."],
     "person_middle_initial": ["So [Anna B. Lund] came .", "The U.S. D. Berg"],
     "person_titled": [
         "He saw President [Halvorsen] and Mr [Lund] .",
@@ -96,13 +96,17 @@ RULE_CASES = {
     "misc_known": ["At [Christmas] we came .", "At the end we came ."],
     "misc_numbered": ["An [Airbus 320] landed .", "An Airbus landed with 320 people ."],
     "misc_quoted_title": ['He sang " [Blue Fjord Night] " there .', 'He sang " Fjord " there .'],
-    "team_result": [TEAMS + "[Lillevik] 2 [Holmby] 1", "Lillevik 2 Holmby 1", TEAMS + "France 2 Italy 1"],
+    "team_result": [
+        TEAMS + "[Lillevik] 2 [Holmby] 1", "Lillevik 2 Holmby 1", TEAMS + "France 2 Italy 1",
+    ],
     "team_standing": [TEAMS + "[Lillevik] 3 2 1 0 5", TEAMS + "Norway 3 2 1 0 5"],
     "team_by_name": [TEAMS + "Then [Lund United] lost .", "Then Lund United lost ."],
     "team_city": [TEAMS + "Then [Oslo] lost in Bergen .", "Then Oslo lost ."],
     "team_the": [TEAMS + "Then the [Otters] lost to the Germans .", "Then the Otters lost ."],
     "team_in_parentheses": [TEAMS + "Ola Lund ( [Lillevik] )", TEAMS + "Ola Lund ( Norway )"],
-    "team_from_country": [TEAMS + "[Lillevik] ( Norway ) lost", SINGLES + "Ola Lund ( Norway ) lost"],
+    "team_from_country": [
+        TEAMS + "[Lillevik] ( Norway ) lost", SINGLES + "Ola Lund ( Norway ) lost",
+    ],
     "team_against": [TEAMS + "They beat [Lillevik] at home", TEAMS + "They beat Norway at home"],
     "team_of_racer": [
         "CYCLING - TOUR\nThe cycling champion won the sprint , lap and title\n"
