@@ -187,6 +187,8 @@ class Server:
         if path == "/v1/models":
             data = [{"id": name} for name in self.models or ["m"]]
             return await self._json(writer, 200, {"object": "list", "data": data})
+        if path == "/v1/spent":  # not of the protocol: what this server would charge for
+            return await self._json(writer, 200, self.spent)
         if path == "/v1/chat/completions":
             return await self._chat(writer, json.loads(content))
         return await self._batch_api(writer, method, path, headers, content)

@@ -52,8 +52,11 @@ class Buyer:
         self._jitter = random.Random(0)
 
     async def buy_all(self, misses: Iterator[Miss]) -> None:
-        """Buy every miss. The first call goes alone, as a probe; then as many as the pace lets."""
-        if not self.session.reached:
+        """Buy every miss, as many at once as the pace lets.
+
+        Where nobody has checked the endpoint, the first call goes alone, as a probe.
+        """
+        if not (self.session.reached or self.session.checked):
             await self._work(misses, 1)
         async with asyncio.TaskGroup() as group:
             for _ in range(self.session.pace.concurrency):

@@ -96,6 +96,7 @@ class Session:
             tokens_per_minute and _positive("tokens_per_minute", tokens_per_minute),
         )
         self.counts: dict[str, Counter[Status]] = {}
+        self.checked = False
         self.reached = False
         self._failures = 0
         self._dialects: dict[str, Dialect] = {}
@@ -147,6 +148,7 @@ class Session:
             raise no_api(self.base_url, "it answers with a page, not with JSON")
         if 300 <= reply.code < 400:
             raise no_api(self.base_url, complaint(reply))
+        self.checked = reply.code == 200
 
     def prepare(self, sources: Sequence[object], shards: Sequence[Shard]) -> None:
         """Answer the calls of all sources on all shards, together, into the cache.
