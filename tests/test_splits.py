@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from weaklabel.errors import InputError
 from weaklabel.splits import families, split
 
-WORDS = "anna berg met the minister in oslo on a cold monday before trade talks with acme".split()
+SENTENCE = "anna berg met the minister in oslo on a cold monday before trade talks with acme"
+WORDS = SENTENCE.split()
 
 
 def shingles(text: str) -> set[str]:
