@@ -148,9 +148,10 @@ def test_thinning_keeps_the_number_of_documents():
     keys = np.random.default_rng(0).integers(0, 2**64, (5000, 2), dtype=np.uint64)
     count = np.where(np.arange(5000) % 10 == 0, 7.0, 1.0)
     chosen, weighted = thin(count, keys, 1000)
-    assert len(chosen) < 1300
+    assert 900 < len(chosen) < 1100
     assert weighted.sum() == pytest.approx(count.sum())
-    assert set(np.flatnonzero(count > 1)) <= set(chosen)
+    often = np.flatnonzero(count > 1)
+    assert len(set(often) & set(chosen)) > 3 * len(chosen) * 0.1
 
 
 def test_saved_and_loaded_it_predicts_the_same(tmp_path):

@@ -98,13 +98,13 @@ def held_out(
     predictive: Floats,
     source: Ints,
 ) -> Floats:
-    """(V,) log-probability of each vote given the other votes on its document.
+    """(V,) log-probability of each of the ``V = indptr[-1]`` votes given the others there.
 
     ``log sum_y P(y | votes of other sources) predictive[s, y]``; predictive: (S, K) the
     probability that the source, when it votes, casts this label on a document of class y.
     """
     n_classes = emission.shape[1]
-    result = np.zeros(len(symbols))
+    result = np.zeros(indptr[-1])
     score = np.empty(n_classes)
     for i in range(len(indptr) - 1):
         for v in range(indptr[i], indptr[i + 1]):

@@ -11,6 +11,8 @@ from .patterns import Floats, Patterns
 PAIRS = 5.0
 """Expected pairs that the guess of a uniform balance is worth."""
 MAX_SYMBOLS = 4000
+LEFT = 2 / 3
+"""How far silent documents are taken to be what the voted ones leave over, not more of them."""
 
 
 def lift_balance(patterns: Patterns) -> Floats:
@@ -41,7 +43,7 @@ def lift_balance(patterns: Patterns) -> Floats:
 def silent_balance(patterns: Patterns, balance: Floats | None) -> Floats:
     """(K,) class probabilities of documents on which nobody voted.
 
-    The mean of two guesses: such documents are like the others; or they are what the voted ones
+    A mean of two guesses: such documents are like the others; or they are what the voted ones
     leave over of the class balance (that was given, or by lift).
     """
     covered = patterns.covered
@@ -51,4 +53,4 @@ def silent_balance(patterns: Patterns, balance: Floats | None) -> Floats:
         return np.full(patterns.n_classes, 1 / patterns.n_classes) if balance is None else balance
     whole = lift_balance(patterns) if balance is None else balance
     left = np.maximum(whole - voted / total, 1e-3 * whole)
-    return np.asarray(0.5 * voted / voted.sum() + 0.5 * left / left.sum())
+    return np.asarray((1 - LEFT) * voted / voted.sum() + LEFT * left / left.sum())

@@ -121,20 +121,33 @@ def count_patterns(
 def thin(count: Floats, keys: NDArray[np.uint64], limit: int) -> tuple[NDArray[np.int64], Floats]:
     """Which patterns to fit on, in order of their keys, and how often each counts.
 
-    All, or about ``limit``: of the patterns seen once, those whose hash lies below a bound, each
-    weighted up. What is dropped depends on the votes alone, not on where they stand.
+    All, or about ``limit``: each is kept with a probability that grows with its count, by its
+    hash, and weighted up by the inverse (Poisson sampling, Horvitz & Thompson 1952). What is
+    dropped depends on the votes alone, not on where they stand.
     """
-    once = count == 1
-    spare = max(limit - int(np.count_nonzero(~once)), limit // 4)
-    rate = spare / max(int(np.count_nonzero(once)), 1)
     chosen: NDArray[np.int64] = np.arange(len(count))
     weighted = count
-    if len(count) > limit and rate < 1:
-        lucky = once & (keys[:, 1] < np.uint64(rate * 2.0**64))
-        weighted = np.where(once, once.sum() / max(int(lucky.sum()), 1), count)
-        chosen = np.flatnonzero(~once | lucky)
+    if len(count) > limit:
+        share = np.minimum(count * _rate(count, limit), 1.0)
+        bound = np.minimum(share * 2.0**64, 2.0**64 - 2048).astype(np.uint64)
+        chosen = np.flatnonzero((keys[:, 1] < bound) | (share >= 1))
+        weighted = count / share
+        weighted *= count.sum() / weighted[chosen].sum()
     order = np.lexsort((keys[chosen, 1], keys[chosen, 0]))
     return chosen[order], weighted[chosen[order]]
+
+
+def _rate(count: Floats, limit: int) -> float:
+    """The r at which ``sum(min(1, r count))`` is the limit."""
+    value, often = np.unique(count, return_counts=True)
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        if np.sum(often * np.minimum(1.0, middle * value)) < limit:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def compress(raw: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -106,6 +106,7 @@ class SnorkelModel:
         model.model_.p = arrays["p"]
         model.model_.m = len(arrays["mu"]) // len(model.task_.labels)
         model.model_.t = 1
+        model.model_._create_tree()
         model.history_, model.converged_ = [], True
         model.source_quality_ = [SourceQuality(**row) for row in facts["quality"]]
         return model

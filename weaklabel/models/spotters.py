@@ -20,8 +20,8 @@ from .patterns import Floats, Patterns
 
 PRECISION = 0.8
 """What a vote is expected to be worth before anything is known (public sets: 0.6 to 0.82)."""
-SHRINK_ONE, SHRINK_MANY, SHRINK_BASE = 1.0, 0.3, 20.0
-"""Prior strength in votes: times the votes of the source (one label, several), and at least."""
+SHRINK_MANY, SHRINK_BASE = 0.3, 20.0
+"""Prior strength in votes: times the votes of a source of several labels, and at least."""
 GOLD_TRUST = 10.0
 """Votes that the prior is worth against votes whose truth a person has decided."""
 MINOR = 0.05
@@ -104,7 +104,7 @@ def _learned(patterns: Patterns, prior: Prior, posterior: Floats) -> tuple[Float
     n_votes = patterns.votes
     right = (votes * patterns.member).sum(axis=1)
     anchored = _anchored(patterns, prior.precision)
-    strength = SHRINK_ONE * n_votes + SHRINK_BASE
+    strength = lone_votes(patterns) + SHRINK_BASE
     precision = (right + strength * anchored) / (n_votes + strength)
     floor = prior.chance + 0.001 * (1 - prior.chance)
     total = np.bincount(patterns.source, n_votes, minlength=len(patterns.sources))
@@ -113,6 +113,16 @@ def _learned(patterns: Patterns, prior: Prior, posterior: Floats) -> tuple[Float
     norm = np.zeros((len(patterns.sources), patterns.n_classes))
     np.add.at(norm, patterns.source, shrunk)
     return np.clip(precision, floor, np.maximum(floor, 0.99)), shrunk / norm[patterns.source]
+
+
+def lone_votes(patterns: Patterns) -> Floats:
+    """(S,) votes, each shared with the others on its document: what no other vote can check.
+
+    The prior on a source is as strong as that; a vote that stands alone only repeats the prior.
+    """
+    weight = np.repeat(patterns.count / np.maximum(patterns.degree, 1), patterns.degree)
+    weight = weight * patterns.levels / confusion.FULL
+    return np.bincount(patterns.symbols, weight, len(patterns.source)).astype(np.float64)
 
 
 def _anchored(patterns: Patterns, precision: Floats) -> Floats:
