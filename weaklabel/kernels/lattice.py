@@ -271,12 +271,12 @@ def spurious_counts(lattice: Any, posterior_out: Any, count: Any, shape: Any) ->
 
 
 @njit(cache=True, nogil=True)
-def vote_share(lattice: Any, cast: Any, silent: Any) -> Any:
+def vote_share(lattice: Any, cast: Any, silent: Any, worth: Any) -> Any:
     """Posterior by share of votes: (C, K) and of outside (T,); where EM starts.
 
     cast: (L, K) what a vote label gives to each label. silent: (M, K) how far the silence of a
-    source counts against a label. The share of label k on a candidate is its votes over the votes
-    on the busiest of its tokens plus the sources that are silent on it.
+    source counts against a label. worth: (M,) of its votes. The share of label k on a candidate is
+    its votes over the votes on the busiest of its tokens plus the sources that are silent on it.
     """
     n_labels, n_votes = cast.shape[1], cast.shape[0]
     share = np.zeros((len(lattice.start), n_labels))
@@ -291,7 +291,7 @@ def vote_share(lattice: Any, cast: Any, silent: Any) -> Any:
             votes = 0.0
             for i in range(lattice.vote_ptr[c], lattice.vote_ptr[c + 1]):
                 if lattice.outcome[i] < n_votes:
-                    votes += lattice.weight[i]
+                    votes += worth[lattice.source[i]] * lattice.weight[i]
             for t in range(lattice.start[c], lattice.end[c]):
                 busy[first + t] += votes
         for c in range(lattice.cand_ptr[p], lattice.cand_ptr[p + 1]):
@@ -302,7 +302,8 @@ def vote_share(lattice: Any, cast: Any, silent: Any) -> Any:
             for i in range(lattice.vote_ptr[c], lattice.vote_ptr[c + 1]):
                 against -= silent[lattice.source[i]]
                 if lattice.outcome[i] < n_votes:
-                    share[c] += lattice.weight[i] * cast[lattice.outcome[i]]
+                    vote = worth[lattice.source[i]] * lattice.weight[i]
+                    share[c] += vote * cast[lattice.outcome[i]]
             for k in range(n_labels):
                 share[c, k] /= most + max(against[k], 0.0)
             for t in range(lattice.start[c], lattice.end[c]):
@@ -382,3 +383,21 @@ def soft_tags(start: Any, end: Any, posterior: Any, tags: Any) -> None:
                 tags[t, 2 + 2 * k] += posterior[c, k]
     for t in range(len(tags)):
         tags[t, 0] = max(0.0, 1.0 - tags[t, 1:].sum())
+
+
+@njit(cache=True, nogil=True)
+def same_votes(row_ptr: Any, rows: Any, count: Any, n_sources: int) -> Any:
+    """(M, M) how many votes (span and label) two sources share; the diagonal: how many one has."""
+    shared = np.zeros((n_sources, n_sources))
+    for p in range(len(count)):
+        for i in range(row_ptr[p], row_ptr[p + 1]):
+            if rows[i, 0] < 0 or rows[i, 2] >= n_sources:
+                continue
+            for r in range(i, row_ptr[p + 1]):
+                if rows[r, 0] != rows[i, 0] or rows[r, 1] != rows[i, 1]:
+                    break
+                if rows[r, 2] < n_sources and rows[r, 3] == rows[i, 3]:
+                    shared[rows[i, 2], rows[r, 2]] += count[p]
+                    if rows[i, 2] != rows[r, 2]:
+                        shared[rows[r, 2], rows[i, 2]] += count[p]
+    return shared

@@ -57,15 +57,15 @@ def evidence_of(
     clusters: Clusters,
     trust: Trust,
     compatible: NDArray[np.bool_],
-    exhaustive: NDArray[np.bool_],
-    can: Floats,
+    against: Floats,
 ) -> Evidence:
     """Posteriors are computed once per distinct pattern, then dealt out to its occurrences."""
     which, first = distinct(clusters)
     indptr, rows = take(clusters.indptr, first)
-    patterns = lay_out(indptr, clusters.rows[rows], len(exhaustive), len(compatible))
+    n_sources = len(trust.weight)
+    patterns = lay_out(indptr, clusters.rows[rows], n_sources, len(compatible))
     learned = posterior_of(patterns, trust)
-    share = share_of_votes(patterns, compatible, exhaustive, can)
+    share = share_of_votes(patterns, compatible, against, trust.weight)
     lattice, cands, tokens = deal_out(patterns, which)
     n_cands, n_tokens = np.diff(lattice.cand_ptr), np.diff(lattice.token_ptr)
     begin = clusters.offset.astype(np.int64)
@@ -79,7 +79,7 @@ def evidence_of(
         np.repeat(begin, n_cands) + lattice.start,
         np.repeat(begin, n_tokens) + within,
         np.repeat(clusters.document, n_tokens),
-        len(exhaustive),
+        n_sources,
     )
 
 
@@ -148,7 +148,8 @@ def reasons_of(
     source, outcome = lattice.source[cast], lattice.outcome[cast]
     vote = outcome % n_votes
     _, change = trust.tables()
-    gain = change[source, outcome, label[candidate[cast]]] - trust.spurious[source, vote]
+    spurious = trust.weight[source] * trust.spurious[source, vote]
+    gain = change[source, outcome, label[candidate[cast]]] - spurious
     indptr = np.searchsorted(candidate[cast], np.arange(len(label) + 1))
     return Reasons(
         names,

@@ -39,8 +39,9 @@ EPOCHS = 2
 RATE = 0.05
 DECAY = 1e-5
 SETTLED = 0.01
-UNLABELLED = 0.3
+UNLABELLED = 0.2
 LIKELY = 0.5
+SURE = 0.7
 GLIMPSE = 0.3
 
 
@@ -166,7 +167,7 @@ def fit_context(
     buckets = np.unique(sample.features).astype(np.int32)
     kept = np.stack([c[buckets] for c in coefficients])
     if not exhaustive.any():
-        return Context(buckets, kept, 0.0, True, LIKELY)
+        return Context(buckets, kept, 0.0, True, SURE)
     weight = explained(sample.tags[sample.voted], tags[sample.voted])
     context = Context(buckets, kept, weight, False, LIKELY)
     return Context(buckets, kept, weight, False, _threshold(context, lessons))
@@ -232,7 +233,7 @@ def proposals(
     inside = np.concatenate([np.zeros((1, log_tags.shape[1])), np.cumsum(log_tags, axis=0)])
     k = label[first]
     log_p = log_tags[first, 1 + 2 * k] + inside[last, 2 + 2 * k] - inside[first + 1, 2 + 2 * k]
-    keep = log_p > np.log(LIKELY)
+    keep = log_p > np.log(SURE)
     if gold is not None:
         keep &= ~np.isin(document[first], gold.complete)
     base = shard.indptr[document[first]]

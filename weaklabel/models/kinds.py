@@ -35,7 +35,7 @@ FAITHFUL = 0.7
 WORDS = 30
 """Fewer words than this tell nothing."""
 
-BUNCHED = 3.0
+BUNCHED = 2.0
 """How many times as often as anywhere a source votes where it has voted nearby, if not all seen."""
 
 Words = NDArray[np.uint64]

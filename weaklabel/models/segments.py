@@ -28,6 +28,9 @@ from .clusters import Patterns
 
 Floats = NDArray[np.float64]
 
+TWINS = 0.9
+"""Share of the votes of two sources together from which they are near-duplicates."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trust:
@@ -37,7 +40,7 @@ class Trust:
     L overlapping ones; the last column (it did not look) is 0 and never read.
     nothing: (M, K) log probability that it says nothing. spurious: (M, L) log rate of votes per
     outside token. label: (K,) and outside: log prior of a segment with a label, of an outside
-    token. silence: (M,) the weight of ``nothing``.
+    token. silence: (M,) the weight of ``nothing``. weight: (M,) of all that a source says or not.
     """
 
     outcome: Floats
@@ -46,11 +49,12 @@ class Trust:
     label: Floats
     outside: float
     silence: Floats
+    weight: Floats
 
     def tables(self) -> tuple[Floats, Floats]:
         """(K,) the score of a segment on which all are silent, (M, 2L+1, K) what a vote changes."""
-        silent = self.nothing * self.silence[:, None]
-        change = self.outcome - silent[:, None, :]
+        silent = self.nothing * (self.silence * self.weight)[:, None]
+        change = self.outcome * self.weight[:, None, None] - silent[:, None, :]
         change[:, -1] = -silent
         return self.label + silent.sum(axis=0), change
 
@@ -94,16 +98,44 @@ class Fit:
 
 
 def share_of_votes(
-    lattice: Lattice, compatible: NDArray[np.bool_], exhaustive: NDArray[np.bool_], can: Floats
+    lattice: Lattice, compatible: NDArray[np.bool_], against: Floats, weight: Floats
 ) -> Posterior:
-    """Where EM starts. compatible: (L, K). exhaustive: (M,). can: (M, K) 1 if j casts k."""
+    """Each vote and each silence that says no counts the same, up to the weights of the sources.
+
+    compatible: (L, K). against: (M, K) 1 if the silence of j says no to k. weight: (M,).
+    """
     cast = compatible / np.maximum(compatible.sum(axis=1, keepdims=True), 1)
-    share, outside = kernel.vote_share(lattice, cast, exhaustive[:, None] * can)
-    if not (lattice.rows[:, 2] >= len(exhaustive)).any():
+    share, outside = kernel.vote_share(lattice, cast, weight[:, None] * against, weight)
+    if not (lattice.rows[:, 2] >= len(weight)).any():
         return Posterior(share, outside, np.zeros(len(lattice.row_ptr) - 1))
     scores, scores_out = np.log(np.maximum(share, 1e-4)), np.log(np.maximum(outside, 1e-4))
-    kernel.constrain(lattice, len(exhaustive), scores, scores_out)
+    kernel.constrain(lattice, len(weight), scores, scores_out)
     return Posterior(*kernel.forward_backward(lattice, scores, scores_out))
+
+
+def sharpened(lattice: Lattice, share: Posterior, n_sources: int) -> Posterior:
+    """The share of votes, squared: where EM starts. A few stray votes are then next to nothing."""
+    unit = kernel.mean_vote_length(lattice)
+    scores = 2 * np.log(np.maximum(share.candidates, 1e-4))
+    outside = 2 * np.log(np.maximum(share.outside, 1e-3)) / unit
+    kernel.constrain(lattice, n_sources, scores, outside)
+    return Posterior(*kernel.forward_backward(lattice, scores, outside))
+
+
+def weights_of(patterns: Patterns, n_sources: int, groups: list[str | None]) -> Floats:
+    """(M,) 1 over the number of near-duplicates, and over the root of the size of a declared group.
+
+    Near-duplicates share ``TWINS`` of all votes (span and label) that either casts. Two sources
+    that are merely right agree less than that, unless both are nearly perfect; then it does no
+    harm.
+    """
+    shared = kernel.same_votes(patterns.indptr, patterns.rows, patterns.count, n_sources)
+    own = np.diag(shared)
+    either = own[:, None] + own[None, :] - shared
+    twins = (shared >= TWINS * either) & (own[:, None] > 0)
+    sizes = [max(groups.count(g), 1) if g is not None else 1 for g in groups]
+    weight: Floats = 1.0 / np.maximum(np.maximum(twins.sum(axis=1), np.sqrt(sizes)), 1.0)
+    return weight
 
 
 def count(lattice: Lattice, times: Floats, posterior: Posterior, shape: tuple[int, int]) -> Counts:
@@ -117,7 +149,11 @@ def count(lattice: Lattice, times: Floats, posterior: Posterior, shape: tuple[in
 
 
 def trust_of(
-    counts: Counts, n_tokens: Floats, compatible: NDArray[np.bool_], silence: Floats
+    counts: Counts,
+    n_tokens: Floats,
+    compatible: NDArray[np.bool_],
+    silence: Floats,
+    weight: Floats,
 ) -> Trust:
     """M-step: smoothed relative frequencies. n_tokens: (M,) tokens that each source looked at."""
     n_votes = len(compatible)
@@ -141,6 +177,7 @@ def trust_of(
         np.log(segments / all_units),
         float(np.log(outside / all_units)),
         silence,
+        weight,
     )
 
 
@@ -154,7 +191,8 @@ def scores_of(lattice: Lattice, trust: Trust) -> tuple[Floats, Floats]:
     """Log scores of segments (C, K) and of outside tokens (T,), with what gold forbids at -inf."""
     base, change = trust.tables()
     scores = kernel.segment_scores(lattice, base, change)
-    outside = kernel.outside_scores(lattice, trust.spurious, trust.outside)
+    spurious = trust.spurious * trust.weight[:, None]
+    outside = kernel.outside_scores(lattice, spurious, trust.outside)
     kernel.constrain(lattice, len(trust.silence), scores, outside)
     return scores, outside
 
@@ -163,8 +201,8 @@ def fit_segments(
     patterns: Patterns,
     lattice: Lattice,
     compatible: NDArray[np.bool_],
-    exhaustive: NDArray[np.bool_],
-    can: Floats,
+    against: Floats,
+    weight: Floats,
     *,
     silence: Floats,
     anchor: float,
@@ -172,11 +210,13 @@ def fit_segments(
     tol: float,
 ) -> Fit:
     """EM until no expected count of segments moves by more than ``tol`` of all of them."""
-    shape = (len(exhaustive), len(compatible))
-    share = share_of_votes(lattice, compatible, exhaustive, can)
-    start = count(lattice, patterns.count, share, shape)
-    counts, posterior, history, converged = start, share, [], False
-    trust = trust_of(start.plus(start, anchor), patterns.n_tokens, compatible, silence)
+    shape = (len(weight), len(compatible))
+    share = share_of_votes(lattice, compatible, against, weight)
+    posterior = sharpened(lattice, share, len(weight))
+    start = count(lattice, patterns.count, posterior, shape)
+    counts, history, converged = start, [], False
+    tokens = patterns.n_tokens * np.sqrt(1 + anchor)
+    trust = trust_of(start.plus(start, anchor), tokens, compatible, silence, weight)
     for _ in range(n_iter):
         posterior = posterior_of(lattice, trust)
         history.append(float(posterior.log_z @ patterns.count))
@@ -186,5 +226,5 @@ def fit_segments(
         if moved <= tol * max(float(counts.segments.sum()), 1.0):
             converged = True
             break
-        trust = trust_of(counts.plus(start, anchor), patterns.n_tokens, compatible, silence)
+        trust = trust_of(counts.plus(start, anchor), tokens, compatible, silence, weight)
     return Fit(trust, counts, posterior, share, history, converged)

@@ -31,7 +31,7 @@ from .candidates import Evidence, evidence_of, layers_of, reasons_of, with_propo
 from .clusters import PatternCounter, Patterns, clusters_of, lay_out
 from .context import Context, Lesson, fit_context, fuse, proposals
 from .kinds import BunchCounter, KindCounter, guess_without_text, seen_where_voted
-from .segments import Fit, Trust, count, fit_segments, scores_of
+from .segments import Fit, Trust, count, fit_segments, scores_of, weights_of
 from .threshold import best_threshold
 
 
@@ -86,8 +86,8 @@ class SpanModel:
             patterns,
             lattice,
             self.task_.compatible,
-            self.exhaustive_,
-            self.can_,
+            self.exhaustive_[:, None] * self.can_,
+            weights_of(patterns, len(self.names_), self._groups(shards[0])),
             silence=np.where(self.exhaustive_, 1.0, self.silence),
             anchor=self.anchor,
             n_iter=self.n_iter,
@@ -149,9 +149,12 @@ class SpanModel:
 
     def _evidence(self, votes: Votes, gold: Gold | None) -> Evidence:
         clusters = clusters_of(self._seen(votes), self.names_, gold)
-        return evidence_of(
-            clusters, self.trust_, self.task_.compatible, self.exhaustive_, self.can_
-        )
+        against = self.exhaustive_[:, None] * self.can_
+        return evidence_of(clusters, self.trust_, self.task_.compatible, against)
+
+    def _groups(self, votes: Votes) -> list[str | None]:
+        group = {voter.name: voter.group for voter in votes.voters}
+        return [group[name] for name in self.names_]
 
     def _begin(self, votes: Votes) -> None:
         if votes.task.kind != "spans":
@@ -290,5 +293,6 @@ def _quality(
             n = float(cast[j, votes].sum())
             precision = min(right / n, 1.0) if n else float("nan")
             recall = min(right / seen[k], 1.0) if seen[k] > 0 else float("nan")
-            rows.append(SourceQuality(name, label, precision, recall))
+            weight = float(found.trust.weight[j])
+            rows.append(SourceQuality(name, label, precision, recall, weight))
     return rows
