@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from types import TracebackType
@@ -122,8 +123,6 @@ class Client:
         return await self._send("GET", path)
 
     async def _send(self, method: str, path: str, **rest: Any) -> Reply:
-        import asyncio
-
         import httpx2
 
         self._turn = (self._turn + 1) % len(self._pools)
