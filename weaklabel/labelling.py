@@ -18,6 +18,7 @@ from .models.base import registry as models
 from .run import Lazy
 from .sample import sample_documents
 from .stages import Prediction, kind_of, predict
+from .teaching import BELIEVED, teach, teachable
 from .votes import Gold
 from .voting import cast_round
 
@@ -32,18 +33,31 @@ def label(context: Context, engine: Engine, task: str) -> None:
         first = [name for name in names if name not in readers]
         _fit_and_predict(context, engine, task, "first", first, gold)
         cast_round(context, "labels", engine)
-    _fit_and_predict(context, engine, task, "", names, gold)
+    decided = decisions(context, task)
+    if decided is None or not teachable(context.run.tasks[task]):
+        _fit_and_predict(context, engine, task, "", names, gold)
+        return
+    layer = context.run.layer(task, context.prepared.job.anchors)
+    sha = _fit(context, task, "", names, gold)
+    _predict(context, engine, task, "", names, sha, layer, kept=BELIEVED)
+    teach(context, task, names, decided)
+
+
+def decisions(context: Context, task: str) -> Sequence[Gold] | None:
+    """What reviewers have decided; None if nobody has decided anything."""
+    run = context.run
+    if not (run.folder / "review.sqlite").exists():
+        return None
+    from .review.decided import decided_gold
+
+    return decided_gold(run.folder, run.tasks[task], run.shards)
 
 
 def anchors(context: Context, task: str) -> Sequence[Gold] | None:
     """What is known for sure: the layer that the job names, and a reviewer's decisions."""
     run = context.run
     layer = run.layer(task, context.prepared.job.anchors)
-    if not (run.folder / "review.sqlite").exists():
-        return layer
-    from .review.decided import decided_gold
-
-    decided = decided_gold(run.folder, run.tasks[task], run.shards)
+    decided = decisions(context, task)
     if layer is None or decided is None:
         return layer or decided
     return Lazy(lambda i: layer[i].updated(decided[i]), run.n_shards)
@@ -58,9 +72,23 @@ def _fit_and_predict(
     gold: Sequence[Gold] | None,
 ) -> None:
     sha = _fit(context, task, stage, names, gold)
+    _predict(context, engine, task, stage, names, sha, gold)
+
+
+def _predict(
+    context: Context,
+    engine: Engine,
+    task: str,
+    stage: str,
+    names: Sequence[str],
+    sha: str,
+    gold: Sequence[Gold] | None,
+    kept: str | None = None,
+) -> None:
+    """Label every shard. kept: under which stage the labels are kept, if not the model's."""
     n = context.run.n_shards
     items = (
-        Prediction(i, task, stage, tuple(names), sha, None if gold is None else gold[i])
+        Prediction(i, task, stage, tuple(names), sha, None if gold is None else gold[i], kept)
         for i in range(n)
     )
     for done, (item, result) in enumerate(engine.map(partial(predict, context.work), items)):

@@ -217,6 +217,7 @@ class Prediction:
     sources: tuple[str, ...]
     model_sha: str
     gold: Gold | None = None
+    kept: str | None = None
 
     def key(self, work: Work) -> str:
         """The key of the labels."""
@@ -229,7 +230,8 @@ class Prediction:
 
 def predict(work: Work, item: Prediction) -> list[Metric]:
     """Votes of one shard -> its labels."""
-    path = work.run.labels_path(item.task, item.index, item.stage)
+    stage = item.stage if item.kept is None else item.kept
+    path = work.run.labels_path(item.task, item.index, stage)
     key = item.key(work)
     if work.stamps.read(path, key):
         return []

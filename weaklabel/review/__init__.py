@@ -1,1 +1,1 @@
-"""The review loop: what looks wrong comes first to a person, whose decision returns to the model."""
+"""The review loop: what looks wrong comes first to a person; the decision teaches the model."""

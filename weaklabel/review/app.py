@@ -1,4 +1,4 @@
-"""The review page: server-rendered, one item at a time, keyboard first. Needs ``weaklabel[review]``."""
+"""The review page: server-rendered, one item at a time, keyboard first."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def create_app(store: Store, *, token: str, hosts: tuple[str, ...]) -> Any:
         wanted = filter_of(request.query_params)
         return await run_in_threadpool(act, request, session, form, wanted)
 
-    def act(request: Request, session: Session, form: dict[str, list[str]], wanted: Any) -> Response:
+    def act(
+        request: Request, session: Session, form: dict[str, list[str]], wanted: Any
+    ) -> Response:
         number = number_of(form.get("item", [""])[0])
         action = form.get("action", [""])[0]
         note = ""
@@ -95,7 +97,9 @@ def create_app(store: Store, *, token: str, hosts: tuple[str, ...]) -> Any:
             store.skip(number, session.reviewer)
         else:
             item = store.item(number)
-            decision = decision_of(form, item, store.document(item.document)[1], store.fact("tasks"))
+            decision = decision_of(
+                form, item, store.document(item.document)[1], store.fact("tasks")
+            )
             second = form.get("second", [""])[0] == "1"
             try:
                 store.decide(
@@ -146,17 +150,22 @@ def serve(
     port: int = 8765,
     order: str = "gain",
     budget: int | None = None,
-    token: str | None = None,
 ) -> None:
     """Serve the review page of a run until interrupted; prints the address that opens it.
 
-    token: what opens a session; None draws a fresh one.
+    order: one of ``rank.ORDERS``. budget: only the so many items that are best to ask.
     """
+    serve_store(open_queue(run, order, budget), host=host, port=port)
+
+
+def serve_store(
+    store: Store, *, host: str = "127.0.0.1", port: int = 8765, token: str | None = None
+) -> None:
+    """Serve a queue until interrupted, then close it. token: what opens a session; None: random."""
     try:
         import uvicorn
     except ImportError as error:
         raise MissingExtra("uvicorn", "review") from error
-    store = open_queue(run, order, budget)
     token = token or secrets.token_urlsafe(24)
     app = create_app(store, token=token, hosts=hosts_of(host))
     config = uvicorn.Config(

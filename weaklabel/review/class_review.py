@@ -54,6 +54,34 @@ def class_quality(
     return scores
 
 
+def stacked(
+    labels: NDArray[np.int64], witnesses: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """(D, K) one belief from several that have not seen the labels, as far as each predicts them.
+
+    The log-probabilities are added with weights that make the given labels likeliest; wrong labels
+    are few and scattered, so a witness that knows nothing gets no weight.
+    labels: (D,). witnesses: (D, K) each.
+    """
+    from scipy.optimize import minimize
+
+    logs = np.stack([np.log(np.clip(witness, 1e-3, 1)) for witness in witnesses])
+    rows = np.arange(len(labels))
+
+    def belief(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = np.tensordot(weights, logs, axes=1)
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        normal: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+        return normal
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        return float(-np.mean(np.log(np.clip(belief(weights)[rows, labels], 1e-12, 1))))
+
+    start = np.full(len(witnesses), 0.5)
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0, 5)] * len(witnesses))
+    return belief(found.x)
+
+
 def _suspects(
     labels: ClassLabels,
     texts: list[str],

@@ -1,4 +1,4 @@
-"""A softmax regression that corrects probabilities, and whose prior is to leave them as they are."""
+"""A softmax regression that corrects probabilities; its prior is to leave them as they are."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ def decided_gold(
     """The decisions on a task, one ``Gold`` a shard, loaded shard by shard.
 
     Accepted, relabelled, moved and added spans are there; what was rejected, or moved away from,
-    is -1 at its extent. Where reviewers differ the majority holds; where it is a tie, nothing. None: nobody has decided
-    anything.
+    is -1 at its extent. Where reviewers differ the majority holds; where it is a tie, nothing.
+    None: nobody has decided anything.
     """
     path = Path(run_folder) / "review.sqlite"
     if not path.exists():

@@ -32,7 +32,7 @@ def best_set(
     end: NDArray[np.int32],
     gain: NDArray[np.float64],
 ) -> list[int]:
-    """The rows that do not overlap and whose gains sum to the most (weighted interval scheduling)."""
+    """The rows that do not overlap and gain the most in sum (weighted interval scheduling)."""
     rows = sorted(rows, key=lambda i: (int(end[i]), i))
     total, before = [0.0], []
     for n, i in enumerate(rows):

@@ -16,17 +16,16 @@ _WORDS = 1 << 16
 
 
 def evidence(labels: SpanLabels, votes: Votes, shard: Shard) -> sparse.csr_matrix:
-    """(C, columns) binary: each source's vote on a candidate, exact or overlapping, and its words."""
-    return sparse.hstack([_votes_on(labels, votes), _words_of(labels, shard)], format="csr")
+    """(C, columns) binary: each source's vote on it, exact or overlapping, and its words."""
+    both = [_votes_on(labels, votes), _words_of(labels, shard)]
+    return sparse.csr_matrix(sparse.hstack(both, format="csr"))
 
 
 def _votes_on(labels: SpanLabels, votes: Votes) -> sparse.csr_matrix:
     from ..kernels.overlaps import overlap_pairs
 
     bounds = np.searchsorted(labels.document, np.arange(labels.n_documents + 1))
-    pairs = overlap_pairs(
-        bounds, labels.start, labels.end, votes.indptr, votes.start, votes.end
-    )
+    pairs = overlap_pairs(bounds, labels.start, labels.end, votes.indptr, votes.start, votes.end)
     c, v = pairs[:, 0], pairs[:, 1]
     exact = (labels.start[c] == votes.start[v]) & (labels.end[c] == votes.end[v])
     n_outcomes = 2 * len(votes.task.vote_labels)
@@ -38,7 +37,7 @@ def _votes_on(labels: SpanLabels, votes: Votes) -> sparse.csr_matrix:
 
 
 def _words_of(labels: SpanLabels, shard: Shard) -> sparse.csr_matrix:
-    """The text, first and last word, shape, length and neighbours of each candidate, hashed."""
+    """The text, first and last word, shape and neighbours of each candidate, hashed."""
     lower = [word.lower() for word in shard.lexemes]
     shapes = [shape_of(word) for word in shard.lexemes]
     words = shard.token_ids.tolist()
@@ -59,12 +58,10 @@ def _words_of(labels: SpanLabels, shard: Shard) -> sparse.csr_matrix:
             "shape=" + " ".join(shapes[w] for w in words[s : min(e, s + 4)]),
             "before=" + ("" if before is None else lower[before]),
             "after=" + ("" if after is None else lower[after]),
-            f"length={min(e - s, 5)}",
             f"around={'_'.join(around)}_{s == low}",
-            "always",
         )
         columns.append([zlib.crc32(n.encode("utf-8", "surrogatepass")) % _WORDS for n in names])
-    table = np.asarray(columns, dtype=np.int64).reshape(len(labels), 9)
-    rows = np.repeat(np.arange(len(labels)), 9)
+    table = np.asarray(columns, dtype=np.int64).reshape(len(labels), 7)
+    rows = np.repeat(np.arange(len(labels)), 7)
     data = np.ones(table.size)
     return sparse.csr_matrix((data, (rows, table.ravel())), shape=(len(labels), _WORDS))

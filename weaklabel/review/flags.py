@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ..corpus import Shard
 from ..labels import SpanLabels
+from ..models.windows import shape_of
 from ..task import NONE
 from ..votes import Votes
-from ..models.windows import shape_of
 from .suspects import ISSUES, Suspects
 from .tags import Spans, chosen_spans, spans_of, tags_of
 
@@ -59,7 +59,11 @@ def entity_quality(
 
 
 def span_suspects(
-    shard: Shard, labels: SpanLabels, votes: Votes, probabilities: NDArray[np.float64], number: int = 0
+    shard: Shard,
+    labels: SpanLabels,
+    votes: Votes,
+    probabilities: NDArray[np.float64],
+    number: int = 0,
 ) -> Suspects:
     """Every place of a shard where something is labelled, was voted for, or was missed.
 
@@ -153,7 +157,12 @@ def _guesses(
         while p < len(predicted) and predicted.start[p] < e:
             shared = min(e, int(predicted.end[p])) - max(s, int(predicted.start[p]))
             if found is None or shared > found[0]:
-                found = (shared, int(predicted.start[p]), int(predicted.end[p]), int(predicted.label[p]))
+                found = (
+                    shared,
+                    int(predicted.start[p]),
+                    int(predicted.end[p]),
+                    int(predicted.label[p]),
+                )
             p += 1
         if found is None:
             rows[i] = (s, e, NONE, _SPURIOUS) if k != NONE else (s, e, int(best[i]), _DOUBT)

@@ -105,7 +105,9 @@ def _spans(
             return {"spans": [], "none": [here]}
         span = list(guess)
     elif action in ("relabel", "adjust"):
-        span = _span(":".join(form.get(k, [""])[0] for k in ("start", "end", "label")), task, tokens)
+        span = _span(
+            ":".join(form.get(k, [""])[0] for k in ("start", "end", "label")), task, tokens
+        )
     else:
         raise BadRequest("no such action")
     return {"spans": [span], "none": [] if span[:2] == here else [here]}

@@ -35,7 +35,7 @@ def text_issues(texts: Sequence[str], seed: int = 0) -> NDArray[np.int64]:
 
 
 def unintelligible(text: str) -> bool:
-    """Whether a text has next to no words: empty, mostly symbols, replacement signs, one long run."""
+    """Whether a text has next to no words: empty, mostly symbols, broken, one long run."""
     solid = [c for c in text if not c.isspace()]
     if not solid:
         return True

@@ -52,7 +52,7 @@ class Pages:
             "item": None if item is None else self._item(item, session.reviewer),
         }
         name = "item.html" if fragment else "review.html"
-        return self._templates.get_template(name).render(values)
+        return str(self._templates.get_template(name).render(values))
 
     def _item(self, item: Item, reviewer: str) -> dict[str, Any]:
         document, payload = self.store.document(item.document)
@@ -69,11 +69,11 @@ class Pages:
 
     def name(self, session: Session) -> str:
         """The page that asks who reviews."""
-        return self._templates.get_template("name.html").render({"session": session})
+        return str(self._templates.get_template("name.html").render({"session": session}))
 
     def message(self, text: str) -> str:
         """A page that says one thing."""
-        return self._templates.get_template("message.html").render({"text": text})
+        return str(self._templates.get_template("message.html").render({"text": text}))
 
     def agreement(self, session: Session) -> str:
         """Who decided how much, how far reviewers agree, and where they do not."""
@@ -88,7 +88,7 @@ class Pages:
             "disputed": rows,
             "progress": self.store.progress(),
         }
-        return self._templates.get_template("agreement.html").render(values)
+        return str(self._templates.get_template("agreement.html").render(values))
 
 
 def environment() -> Any:
@@ -158,7 +158,7 @@ def why(item: Item, guess: list[Any] | None) -> str:
     sure = f"{1 - item.detail['doubt']:.0%}"
     sentences = {
         "doubt": f"The label model is {sure} sure of what stands here.",
-        "missed": "Nothing is labelled here; a model that has not seen these labels finds something.",
+        "missed": "Nothing is labelled here; a model that has not seen that finds something.",
         "spurious": "A model that has not seen this label finds nothing here.",
         "wrong type": "A model that has not seen this label gives it another type.",
         "wrong boundary": "A model that has not seen this label draws its boundaries elsewhere.",

@@ -104,7 +104,7 @@ def suspects_of(run: Reviewable, task: str) -> Suspects:
 
 
 def _trust(run: Reviewable, task: str) -> dict[str, dict[str, float]]:
-    """By source and label, the precision that the label model believes in; unknown ones left out."""
+    """By source and label, the precision that the label model believes in, where it has one."""
     trust: dict[str, dict[str, float]] = {}
     for row in run.model(task).source_quality_:
         if row.precision == row.precision:
@@ -168,7 +168,12 @@ class _ShardView:
         kind = self.tasks[task].kind
         mine = slice(votes.indptr[document], votes.indptr[document + 1])
         cast = [
-            [votes.names[j], votes.task.vote_labels[k], *self._place(kind, document, s, e), round(c, 4)]
+            [
+                votes.names[j],
+                votes.task.vote_labels[k],
+                *self._place(kind, document, s, e),
+                round(c, 4),
+            ]
             for j, k, s, e, c in zip(
                 votes.source[mine].tolist(),
                 votes.label[mine].tolist(),

@@ -55,8 +55,8 @@ def cover(
     A decision speaks for the places that share a group with it. What is known of a group grows with
     the logarithm of the decisions in it, and is worth the square root of the doubt it holds, so the
     sum over groups is submodular and the greedy order is within 1 - 1/e of the best set (Nemhauser
-    et al. 1978). Asking where doubt is *shared*, not where it is highest, keeps what is learned from
-    the answers true of the rest: the oddest places are like no other.
+    et al. 1978). Asking where doubt is *shared*, not where it is highest, keeps what is learned
+    from the answers true of the rest: the oddest places are like no other.
 
     groups: (N, G). doubt: (N,). most: beyond so many places the order is by their first gain.
     """
@@ -87,7 +87,10 @@ def cover(
             n[column[i]] += 1
     left = np.ones(len(doubt), dtype=bool)
     left[chosen] = False
-    return np.concatenate([np.asarray(chosen, dtype=np.int64), order[left[order]]])
+    whole: NDArray[np.int64] = np.concatenate(
+        [np.asarray(chosen, dtype=np.int64), order[left[order]]]
+    )
+    return whole
 
 
 ORDERS: dict[str, Callable[[Suspects], NDArray[np.float64]]] = {
@@ -106,6 +109,7 @@ def ranked(suspects: Suspects, order: str = "gain") -> NDArray[np.int64]:
     if order not in ORDERS:
         raise JobError(f"no order {order!r}; {nearest(order, ORDERS)}")
     scores = np.round(ORDERS[order](suspects), 9)
-    return np.lexsort(
+    order_of: NDArray[np.int64] = np.lexsort(
         [suspects.start, suspects.document, suspects.shard, -scores]
-    ).astype(np.int64)
+    )
+    return order_of

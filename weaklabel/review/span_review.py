@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..corpus import Shard
 from ..labels import Labels, SpanLabels
-from ..votes import Votes
 from ..models.windows import token_features
+from ..votes import Votes
 from .flags import span_suspects
 from .suspects import Suspects
 from .tags import soft_tags
@@ -26,10 +26,7 @@ def span_suspects_of(
     """Every place of a run that could be asked about."""
     model = fit_token_model(shards, labels, seed)
     return Suspects.concatenate(
-        [
-            _of_shard(model, shards[i], labels[i], votes[i], i)
-            for i in range(len(shards))
-        ]
+        [_of_shard(model, shards[i], labels[i], votes[i], i) for i in range(len(shards))]
     )
 
 
@@ -47,7 +44,7 @@ def _of_shard(
 def fit_token_model(
     shards: Sequence[Shard], labels: Sequence[Labels], seed: int = 0
 ) -> TokenModel | None:
-    """A token model fitted on the labels' probabilities; None if there is too little to hold out."""
+    """A token model fitted on the labels' probabilities; None if nothing can be held out."""
     features: list[NDArray[np.int32]] = []
     targets: list[NDArray[np.float64]] = []
     folds: list[NDArray[np.int64]] = []

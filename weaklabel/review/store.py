@@ -46,9 +46,7 @@ CREATE INDEX IF NOT EXISTS items_place ON items(document, start, end);
 _DROP = "DROP TABLE items; DROP TABLE item_sources; DROP TABLE documents; DROP TABLE leases;"
 
 
-Asked = tuple[
-    str, dict[str, Any], list[tuple[int, str, int, int, str, str, float, dict[str, Any]]]
-]
+Asked = tuple[str, dict[str, Any], list[tuple[int, str, int, int, str, str, float, dict[str, Any]]]]
 
 
 class AlreadyDecided(Exception):
@@ -269,7 +267,7 @@ class Store:
             db.execute("DELETE FROM leases WHERE item = ? AND reviewer = ?", (number, reviewer))
 
     def undo(self, reviewer: str) -> int | None:
-        """Take back this reviewer's last decision; the number of its item, if it is in the queue."""
+        """Take back this reviewer's last decision; the number of its item, if it has one."""
         with self._writing() as db:
             row = db.execute(
                 "SELECT id, task, document, start, end FROM decisions WHERE reviewer = ? AND "
@@ -368,9 +366,12 @@ def _next_query(wanted: Filter, reviewer: str, after: int) -> tuple[str, list[An
 
 
 def _item(row: tuple[Any, ...]) -> Item:
-    return Item(*row[:8], detail=json.loads(row[8]), state=row[9])
+    number, task, document, start, end, label, issue, score, detail, state = row
+    place = (document, start, end)
+    return Item(number, task, *place, label, issue, score, json.loads(detail), state)
 
 
 def _decision(row: tuple[Any, ...]) -> Decision:
-    result = json.loads(row[6])
-    return Decision(*row[:6], result=result, comment=row[7], reviewer=row[8], at=row[9])
+    number, task, document, start, end, action, result, comment, reviewer, at, _ = row
+    said = json.loads(result)
+    return Decision(number, task, document, start, end, action, said, comment, reviewer, at)

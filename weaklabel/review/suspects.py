@@ -1,4 +1,4 @@
-"""Places that a person may be asked about, in columns: what stands there, and what speaks against."""
+"""Places that a person may be asked about, in columns: what stands there, what speaks against."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ..labels import Reasons, SpanLabels
 from ..models.windows import token_features
 from ..task import NONE
 from ..votes import Gold, Votes
-from .correction import Correction, fit_correction
+from .correction import Correction, fit_correction, softmax
 from .decode import choose
 from .evidence import evidence
 from .span_review import TRAINING_TOKENS
@@ -33,6 +33,8 @@ from .tags import soft_tags, span_log_odds
 from .token_model import TokenModel, fold_of
 
 _DECIDED = 8.0
+_HEARD = 4.0
+"""How much larger the token model's columns are: it is trusted on little evidence."""
 _FLOOR = 0.01
 
 
@@ -136,7 +138,9 @@ class _Lesson:
         if tokens is None:
             return self._seen
         odds = span_log_odds(tokens.predict(self._features, self._fold), self._start, self._end)
-        return sparse.hstack([self._seen, sparse.csr_matrix(np.clip(odds, -6, 6))], format="csr")
+        belief = softmax(np.column_stack([np.zeros(len(odds)), odds]))[:, 1:]
+        both = [self._seen, sparse.csr_matrix(_HEARD * belief)]
+        return sparse.csr_matrix(sparse.hstack(both, format="csr"))
 
     def learn(self, correction: Correction, tokens: TokenModel | None) -> None:
         """Take over what the correction says; what was decided stays certain."""
@@ -222,4 +226,5 @@ def _reordered(reasons: Reasons, order: NDArray[np.int64]) -> Reasons:
 def _log_probability(labels: SpanLabels) -> NDArray[np.float64]:
     """(C, K + 1) log-probabilities, floored: a sure label model can still be corrected."""
     none = 1 - labels.probability.sum(axis=1, keepdims=True)
-    return np.log(np.clip(np.hstack([none, labels.probability]), _FLOOR, 1))
+    logs: NDArray[np.float64] = np.log(np.clip(np.hstack([none, labels.probability]), _FLOOR, 1))
+    return logs

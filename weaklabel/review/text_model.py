@@ -39,7 +39,8 @@ def out_of_fold_texts(
 def _folds_of(texts: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
     names, inverse = np.unique(np.asarray(texts, dtype=object).astype(str), return_inverse=True)
     deal = np.random.default_rng(seed).permutation(len(names)) % folds
-    return deal[inverse.ravel()]
+    folds_of: NDArray[np.int64] = deal[inverse.ravel()]
+    return folds_of
 
 
 def _fit_predict(
@@ -60,6 +61,8 @@ def _fit_predict(
         return np.tile(shares, (len(held), 1))
     model = LogisticRegression(C=4.0, max_iter=200).fit(seen, labels[kept])
     probabilities = np.full((len(held), n_labels), 1e-6)
-    probabilities[:, model.classes_] = model.predict_proba(words.transform([texts[i] for i in held]))
+    probabilities[:, model.classes_] = model.predict_proba(
+        words.transform([texts[i] for i in held])
+    )
     normal: NDArray[np.float64] = probabilities / probabilities.sum(axis=1, keepdims=True)
     return normal

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import ModelError, NotFitted
 from ..models.windows import BUCKETS
 
-
 _SETTLED = 0.01
 
 
@@ -85,9 +84,7 @@ class TokenModel:
         )
         return coefficients
 
-    def predict(
-        self, features: NDArray[np.int32], fold: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def predict(self, features: NDArray[np.int32], fold: NDArray[np.int64]) -> NDArray[np.float64]:
         """(T, C) class probabilities, each by the model that did not see the token's fold."""
         from ..kernels.softmax import softmax_predict
 
