@@ -105,7 +105,7 @@ def organisation_newspaper(p: Page) -> Mask:
 @rule("ORG")
 def organisation_bureau(p: Page) -> Mask:
     """The desk that signs a report: "-- Oslo newsroom , +47"."""
-    desk = p.is_word(p.end - 1, "newsroom", "newsdesk", "bureau", "desk")
+    desk = p.is_word(p.end - 1, "newsroom", "newsdesk", "bureau", "desk", "room")
     return desk & (p.length >= 2)
 
 

@@ -172,7 +172,11 @@ class Page:
             return np.bincount(tokens.document[mask], minlength=size)
 
         digit = tokens.has("small")
-        rows = tokens.has("cap", "upper") & tokens.previous(digit) & tokens.next(digit)
+        name = tokens.has("cap", "upper")
+        rows = name & tokens.previous(digit) & tokens.next(digit)
+        rows |= (
+            name & ~tokens.same & tokens.next(digit & tokens.next(digit, 1) & tokens.next(digit, 2))
+        )
         results = count(rows)
         sport = count(tokens.has("sport")) + results >= np.maximum(
             3, 0.015 * np.diff(tokens.indptr)

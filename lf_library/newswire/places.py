@@ -49,7 +49,8 @@ def place_country(p: Page) -> Mask:
 @rule("LOC")
 def place_known(p: Page) -> Mask:
     """A place of the pack's own list: regions, seas, spellings of the news."""
-    return has(p.known, "place") & ~has(p.known, "organisation")
+    table = p.teams & has(p.after_flags, "small")
+    return has(p.known, "place") & ~has(p.known, "organisation") & ~table
 
 
 @rule("LOC")

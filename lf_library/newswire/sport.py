@@ -43,9 +43,8 @@ def team_standing(p: Page) -> Mask:
 def team_known(p: Page) -> Mask:
     """In the user's list of teams, in documents about sport."""
     place = has(p.known, "country", "place", "city", "town", "region")
-    person = has(p.known, "athlete") | (
-        has(p.first, "first") & has(p.last, "last") & (p.length > 1)
-    )
+    person = has(p.first, "first") & has(p.last, "last") & (p.length > 1) & ~p.teams
+    person |= has(p.known, "athlete")
     return has(p.known, "team") & p.sport & ~place & ~person & ~has(p.first, "sport")
 
 

@@ -28,7 +28,8 @@ def stretches(tokens: Tokens) -> tuple[Index, Index]:
     tail = _later_in_run(tokens, has(tokens.flags, "org_tail", "event_tail"), joined)
     joined &= ~_titles(tokens, names, tail | tie, joined) | inside | fixed
     own = _later_in_run(tokens, _ends_own_name(tokens), joined)
-    cuts = _cuts(tokens, joined, own | (tail & tokens.has("compass"))) & ~inside
+    kind = tail | _later_in_run(tokens, tokens.has("org_head"), joined)
+    cuts = _cuts(tokens, joined, own | (tail & tokens.has("compass")), kind) & ~inside
     begin = joined & (~tokens.previous(joined) | cuts)
     stop = joined & (~tokens.next(joined) | tokens.next(begin))
     return _trim(np.flatnonzero(begin), np.flatnonzero(stop) + 1, names | inside)
@@ -128,12 +129,12 @@ def _titles(tokens: Tokens, names: Mask, part: Mask, joined: Mask) -> Mask:
     return (real | lead) & ~ends
 
 
-def _cuts(tokens: Tokens, joined: Mask, tail: Mask) -> Mask:
+def _cuts(tokens: Tokens, joined: Mask, tail: Mask, kind: Mask) -> Mask:
     """Where one name ends and the next begins: behind a people, unless they make one name."""
     people = tokens.has("demonyms") & joined & ~tail
     adjective = tokens.has("compound") & joined
     country = tokens.has("country", "place") & ~tokens.has("first", "demonyms", "loc_head")
-    country &= joined & ~tail & ~tokens.next(tokens.has("loc_tail", "plural"))
+    country &= joined & ~kind & ~tokens.next(tokens.has("loc_tail", "plural"))
     cut = tokens.previous(people) & ~tokens.has("demonyms")
     return cut | tokens.previous(adjective) | tokens.previous(country)
 
