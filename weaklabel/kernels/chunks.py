@@ -15,8 +15,10 @@ def _is_space(code: int) -> bool:
     if code <= 32:
         return code == 32 or 9 <= code <= 13 or 28 <= code <= 31
     if code < 0x1680:
-        return code in (0x85, 0xA0)
-    return 0x2000 <= code <= 0x200A or code in (0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+        return code == 0x85 or code == 0xA0
+    if 0x2000 <= code <= 0x202F:
+        return code <= 0x200A or code == 0x2028 or code == 0x2029 or code == 0x202F
+    return code == 0x1680 or code == 0x205F or code == 0x3000
 
 
 @njit(cache=True)
@@ -66,7 +68,7 @@ def number(
     first = np.empty(len(starts), np.int64)
     keys = np.empty(len(starts), np.uint64)
     size = 1 << 12
-    table = np.full(size, -1, np.int32)
+    table = np.zeros(size, np.int32)
     distinct = 0
     for n in range(len(starts)):
         low, length = starts[n], ends[n] - starts[n]
@@ -76,9 +78,10 @@ def number(
             key ^= key >> np.uint64(32)
         slot = np.int64(key & np.uint64(size - 1))
         while True:
-            known = table[slot]
+            known = table[slot] - 1
             if known < 0:
-                table[slot] = known = distinct
+                known = distinct
+                table[slot] = distinct + 1
                 first[known], keys[known] = n, key
                 distinct += 1
                 break
@@ -88,12 +91,12 @@ def number(
         ids[n] = known
         if 2 * distinct > size:
             size *= 4
-            table = np.full(size, -1, np.int32)
+            table = np.zeros(size, np.int32)
             for known in range(distinct):
                 slot = np.int64(keys[known] & np.uint64(size - 1))
-                while table[slot] >= 0:
+                while table[slot] > 0:
                     slot = (slot + 1) & (size - 1)
-                table[slot] = known
+                table[slot] = known + 1
     return ids, first[:distinct].copy()
 
 

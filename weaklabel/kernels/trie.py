@@ -94,9 +94,9 @@ def _edges_in_use(
     The filter is small enough to stay in the processor's cache, which the trie is not.
     """
     present = np.zeros(n_atoms, np.bool_)
-    for atom in atoms:
-        if atom >= 0:
-            present[atom] = True
+    for i in range(len(atoms)):
+        if atoms[i] >= 0:
+            present[atoms[i]] = True
     inner = np.zeros(len(entry), np.bool_)
     total = 0
     for i in range(len(entry)):
@@ -191,18 +191,20 @@ def longest_matches(
     sentence start or overlap the match before it.
     """
     n_lexemes = len(atom_indptr) - 1
-    entry = np.full(n_lexemes, -1, np.int32)
-    alone = np.full(n_lexemes, -1, np.int32)
-    leading = np.full(n_lexemes, -1, np.int32)
+    entry = np.empty(n_lexemes, np.int32)
+    alone = np.empty(n_lexemes, np.int32)
+    leading = np.empty(n_lexemes, np.int32)
     for i in range(n_lexemes):
+        entry[i] = alone[i] = leading[i] = -1
         low, high = atom_indptr[i], atom_indptr[i + 1]
         if low < high:
             leading[i] = atoms[low]
             entry[i], alone[i] = _walk(
                 0, low, high, atoms, dots, root, first_edge, edge_atom, first_label
             )
-    inner, bits = _edges_in_use(entry, atoms, len(root), first_edge, edge_atom)
-    begins = inner | (alone >= 0)
+    begins, bits = _edges_in_use(entry, atoms, len(root), first_edge, edge_atom)
+    for i in range(n_lexemes):
+        begins[i] = begins[i] or alone[i] >= 0
     size = 8 * len(bits)
     document = np.empty(len(token_ids), np.int64)
     start = np.empty(len(token_ids), np.int64)

@@ -38,6 +38,10 @@ class Trie:
     first_label: NDArray[np.int32]
     labels: NDArray[np.int32]
 
+    def __post_init__(self) -> None:
+        for field in fields(self)[1:]:  # as in a mapped file, for which kernels are compiled
+            getattr(self, field.name).flags.writeable = False
+
     @classmethod
     def build(cls, label_names: Sequence[str], names: Atoms, label: NDArray[np.int32]) -> Trie:
         """A trie of names, each with a label id (n,); a name without atoms is left out."""
