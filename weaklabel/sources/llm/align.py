@@ -77,17 +77,19 @@ def _numbered(
 ) -> dict[int, Match]:
     """Numbered occurrences, where those of the same words are possible and differ.
 
-    Models often number every mention 1; then the numbers say nothing.
+    Models often number every mention 1; then the numbers say nothing. Nor do they for a quote that
+    is not verbatim: what its occurrences are is not clear.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, quote in enumerate(quotes):
         groups[fold_string(quote)].append(i)
     fixed: dict[int, Match] = {}
     for members in groups.values():
-        numbers = [occurrences[i] for i in members]
-        possible = all(0 < n <= len(places[i]) for n, i in zip(numbers, members, strict=True))
-        if possible and len(set(numbers)) == len(numbers):
-            fixed |= {i: places[i][occurrences[i] - 1] for i in members}
+        if all(0 < occurrences[i] <= len(places[i]) for i in members):
+            meant = {i: places[i][occurrences[i] - 1] for i in members}
+            verbatim = all(place.quality == 1 for place in meant.values())
+            if verbatim and len(set(meant.values())) == len(members):
+                fixed |= meant
     return fixed
 
 
