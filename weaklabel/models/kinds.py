@@ -3,9 +3,9 @@
 A gazetteer or a rule gives a string the same label wherever it stands; a tagger, a prompt, a person
 looks at the context and now and then labels one string in two ways. On five public sets no
 gazetteer or rule did so once, and every tagger and prompt with enough votes did, with 1 to 20 of
-100 repeated strings. Sources with few repeated strings are judged together. With one label nobody
-can; there, a source that leaves out many other occurrences of most words that it marks looks at
-more than the word.
+100 repeated strings. Sources with few repeated strings and no clear sign are judged together. With
+one label nobody can; there, a source that leaves out many other occurrences of most words that it
+marks looks at more than the word.
 
 A person or a prompt may have seen only some documents, without anybody having noted which. Then its
 votes come in bunches: having voted on one cluster of a document, it votes on the next one much more
@@ -27,7 +27,7 @@ CONFLICTS = 0.005
 """Share of repeated strings with two labels from which a source counts as exhaustive."""
 
 ENOUGH = 100
-"""Sources with fewer repeated strings are judged together."""
+"""Sources with fewer repeated strings, and without two conflicts, are judged together."""
 
 FAITHFUL = 0.7
 """Share of a word's other occurrences that a spotter marks, over all words and for most of them."""
@@ -74,9 +74,11 @@ class KindCounter:
         of = source[first].astype(np.int64)
         repeated = np.bincount(of, times > 1, minlength=self.n_sources)
         conflicts = np.bincount(of, labels > 1, minlength=self.n_sources)
-        few = repeated < ENOUGH
-        repeated[few], conflicts[few] = repeated[few].sum(), conflicts[few].sum()
-        return conflicts >= np.maximum(2, CONFLICTS * repeated)
+        sure = conflicts >= np.maximum(2, CONFLICTS * repeated)
+        few = ~sure & (repeated < ENOUGH)
+        pooled = conflicts[few].sum() >= max(2, CONFLICTS * repeated[few].sum())
+        decided: NDArray[np.bool_] = sure | (few & pooled)
+        return decided
 
     def _unfaithful(self) -> NDArray[np.bool_]:
         """(M,) whether a source leaves out many other occurrences of most words that it marks."""

@@ -292,7 +292,7 @@ def _quality(
             right = float(said[j, votes, k].sum())
             n = float(cast[j, votes].sum())
             precision = min(right / n, 1.0) if n else float("nan")
-            recall = min(right / seen[k], 1.0) if seen[k] > 0 else float("nan")
+            recall = float(min(right / seen[k], 1.0)) if seen[k] > 0 else float("nan")
             weight = float(found.trust.weight[j])
             rows.append(SourceQuality(name, label, precision, recall, weight))
     return rows
