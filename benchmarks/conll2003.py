@@ -37,6 +37,9 @@ MODELS = ("spans", "majority", "skweak-hmm")
 CORRECTED = {"conllpp": "conllpp_test.txt"}
 """Data sets with the same test text and other gold, scored where the folder has them."""
 
+WARM_UP = 40
+"""Documents on which a model compiles before it is timed."""
+
 Span = tuple[int, int, int, int]
 
 
@@ -151,8 +154,8 @@ def _done(run: Run, model: str, tested: Sequence[int]) -> Done:
         assert isinstance(labels, SpanLabels)
         return Done(_spans(labels, tested), None, None)
     votes = run.votes("spans")[0]
-    few = registry.make(model).fit(votes.select_documents(range(40)))
-    few.predict(votes.select_documents(range(40)))
+    few = votes.select_documents(range(min(WARM_UP, votes.n_documents)))
+    registry.make(model).fit(few).predict(few)
     return _fit(model, votes, run.shards[0], tested)
 
 
