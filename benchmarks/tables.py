@@ -111,7 +111,7 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
         times = pivot(rows, "fit_s", "seconds to fit", percent=False)
         return "\n\n".join([pivot(rows, measure, measure), *extra, times])
     if name == "conll2003":
-        columns = ["model", "split", "precision", "recall", "f1"]
+        columns = ["dataset", "model", "split", "precision", "recall", "f1"]
         return markdown(columns, [[_percent(row.get(c)) for c in columns] for row in rows])
     columns = ["figure", "value", "unit", "target", "met", "peer", "peer_value"]
     return markdown(columns, [[_plain(row.get(c)) for c in columns] for row in rows])
