@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from .errors import InputError
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from spacy.tokens import Doc
 
 _TOP = 65_536
 
@@ -31,6 +33,29 @@ def blank(lang: str) -> Language:
         ) from None
     nlp.max_length = 2**62
     return nlp
+
+
+@cache
+def bare(lang: str) -> Callable[[str], Doc]:
+    """The language's tokenizer on a vocabulary that works out no attributes: several times faster.
+
+    Where tokens end depends on no attribute. Only for tokenizers of which ``glue`` can say
+    something.
+    """
+    from spacy.tokenizer import Tokenizer
+    from spacy.vocab import Vocab
+
+    full: Any = blank(lang).tokenizer
+    tokenizer: Callable[[str], Doc] = Tokenizer(
+        Vocab(),
+        rules=full.rules,
+        prefix_search=full.prefix_search,
+        suffix_search=full.suffix_search,
+        infix_finditer=full.infix_finditer,
+        token_match=full.token_match,
+        url_match=full.url_match,
+    )
+    return tokenizer
 
 
 @cache

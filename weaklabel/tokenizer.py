@@ -7,7 +7,7 @@ tokenized once per process; the rest is numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .language import blank, glue
+from .language import bare, blank, glue
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -142,7 +142,7 @@ def _tokenized(pieces: Sequence[str], lang: str) -> Iterator[tuple[str, Offsets]
             size += len(pieces[high]) + 1
             high += 1
         batch = pieces[low:high]
-        spans = _spacy_tokens(blank(lang), "\n".join(batch))
+        spans = _spacy_tokens(bare(lang), "\n".join(batch))
         position, at = 0, 0
         rows = spans.tolist()
         for piece in batch:
@@ -162,7 +162,7 @@ def _by_documents(documents: Sequence[Document], lang: str) -> Tokens:
 
 
 def _whole_text(nlp: Language, text: str) -> NDArray[np.int32]:
-    parts = [_spacy_tokens(nlp, piece) + offset for offset, piece in _pieces(text)]
+    parts = [_spacy_tokens(nlp.make_doc, piece) + offset for offset, piece in _pieces(text)]
     return np.concatenate([np.zeros((0, 2), dtype=np.int32), *parts])
 
 
@@ -175,12 +175,13 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         start = stop
 
 
-def _spacy_tokens(nlp: Language, text: str) -> NDArray[np.int32]:
+def _spacy_tokens(tokenizer: Callable[[str], Doc], text: str) -> NDArray[np.int32]:
     """Character offsets (n, 2) of what is not white space."""
-    from spacy.attrs import IDX, IS_SPACE, LENGTH
+    from spacy.attrs import IDX, LENGTH
 
-    table = nlp.make_doc(text).to_array([IDX, LENGTH, IS_SPACE])
-    table = table[table[:, 2] == 0].astype(np.int32)
+    table = tokenizer(text).to_array([IDX, LENGTH]).astype(np.int32)
+    inked = [not text[start].isspace() for start in table[:, 0].tolist()]
+    table = table[np.asarray(inked, dtype=bool)]
     return np.stack([table[:, 0], table[:, 0] + table[:, 1]], axis=1)
 
 
