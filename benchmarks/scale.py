@@ -30,7 +30,7 @@ from weaklabel.models.base import registry
 from weaklabel.task import Task
 from weaklabel.votes import Votes
 
-from .generator import Generator
+from .generator import SENTENCES_PER_DOCUMENT, Generator
 from .results import Figure, print_table, write_json
 
 LABELS = ("PER", "LOC", "ORG", "MISC")
@@ -189,7 +189,7 @@ def write_corpus(generator: Generator, tokens: int, folder: Path) -> None:
 
 def n_documents(generator: Generator, tokens: int) -> int:
     """How many documents make so many tokens."""
-    return max(1, round(tokens / len(generator.text(0).split())))
+    return max(1, round(tokens / (SENTENCES_PER_DOCUMENT * generator.tokens_per_sentence)))
 
 
 def write_job(folder: Path, engine: str, workers: int) -> Path:

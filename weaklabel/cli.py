@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 JobPath = Annotated[Path, typer.Argument(metavar="JOB", help="The job file (YAML).")]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")]
+RunPath = Annotated[str, typer.Argument(metavar="RUN", help="The run folder; an URL will do.")]
 
 
 @contextmanager
@@ -66,7 +66,8 @@ def init(
 def run(
     job: JobPath,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The run folder; default: JOB-run.")
+        str | None,
+        typer.Option(metavar="DIR", help="The run folder, also s3://...; default: JOB-run."),
     ] = None,
     fresh: Annotated[
         bool,

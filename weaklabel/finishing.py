@@ -79,7 +79,9 @@ def _label_shas(context: Context, task: str) -> list[str | None]:
     return [(context.stamps.read(path) or {}).get("sha256") for path in paths]
 
 
-def export_to(folder: Path, format: str, path: Path, tasks: Sequence[str] | None = None) -> Written:
+def export_to(
+    folder: Path | str, format: str, path: Path, tasks: Sequence[str] | None = None
+) -> Written:
     """Write the labels of a run folder in a format; of all its tasks, or of some."""
     if format not in writers.names():
         raise JobError(f"no format {format!r}; {nearest(format, writers.names())}")

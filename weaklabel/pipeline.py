@@ -7,9 +7,11 @@ from the same things, so every arrow can be repeated, and a killed run goes on w
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .context import Context, Outcome, Watch
+from .context import Context, Outcome, Step, Watch
 from .engine_local import Engine, local_engine
 from .errors import RunError
 from .finishing import finish
@@ -19,6 +21,7 @@ from .labelling import label
 from .lock import locked
 from .prepare import check_input, prepare
 from .reading import read_documents
+from .remote import Mirror, is_remote
 from .run import Run
 from .stages import Work
 from .voting import cast_all
@@ -39,9 +42,21 @@ def run_job(
 ) -> Outcome:
     """Run a job file; all of it is checked before any work.
 
-    out: the run folder; by default "NAME-run" beside the job file NAME.yaml.
+    out: the run folder; by default "NAME-run" beside the job file NAME.yaml. An fsspec URL is
+        worked on in a local copy, which is pushed as it grows.
     fresh: forget an earlier run in that folder. limit: read only so many documents.
     """
+    if out is not None and is_remote(out):
+        with mirrored(str(out), watch) as (copy, pushing):
+            return run_job(
+                path,
+                copy,
+                fresh=fresh,
+                offline=offline,
+                limit=limit,
+                workers=workers,
+                watch=pushing,
+            )
     job = Job.load(path)
     prepared = prepare(job)
     check_input(job)
@@ -62,6 +77,22 @@ def run_job(
             engine.close()
         finish(context)
         return context.outcome
+
+
+@contextmanager
+def mirrored(url: str, watch: Watch) -> Iterator[tuple[Path, Watch]]:
+    """The local copy of a remote run folder, and a watch that pushes it now and then."""
+    mirror = Mirror(url)
+
+    def pushing(step: Step) -> None:
+        watch(step)
+        mirror.push_now_and_then()
+
+    folder = mirror.pull()
+    try:
+        yield folder, pushing
+    finally:
+        mirror.push()
 
 
 def make_engine(job: Job, workers: int) -> Engine:

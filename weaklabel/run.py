@@ -30,6 +30,7 @@ from .job import Job
 from .labels import Labels
 from .models.base import LabelModel, load_state
 from .models.base import registry as models
+from .remote import Mirror, is_remote
 from .task import Task
 from .votes import Gold, Votes
 
@@ -77,8 +78,8 @@ class Run:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a run folder; anything else is a ``RunError``."""
-        run = cls(Path(path))
+        """Open a run folder; anything else is a ``RunError``. A remote one is copied first."""
+        run = cls(Mirror(str(path)).pull() if is_remote(path) else Path(path))
         if not run.manifest_path.is_file():
             raise RunError(f"{path}: no run folder (no run.json); 'weaklabel run JOB' makes one")
         return run
