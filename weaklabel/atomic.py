@@ -11,6 +11,16 @@ from pathlib import Path
 from .errors import RunError
 
 
+SUFFIX = ".tmp"
+"""What temporary files end in; they begin with a dot."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a killed process left below a folder."""
+    for path in folder.rglob(f".*{SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside ``path``; what is written there takes its place when the block ends.
@@ -21,7 +31,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, name = tempfile.mkstemp(SUFFIX, f".{target.name}.", target.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .atomic import sweep
 from .context import Context, Outcome, Step, Watch
 from .engine_local import Engine, local_engine
 from .errors import RunError
@@ -65,6 +66,7 @@ def run_job(
     with locked(folder):
         if fresh:
             clear(folder)
+        sweep(folder)
         work = Work(folder, job.folder, digest(job.file.text), prepared)
         context = Context(prepared, work, Outcome(Run(folder)), watch, limit, offline)
         engine = make_engine(job, workers or job.workers)

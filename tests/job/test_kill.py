@@ -32,33 +32,32 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def undisturbed(project: Path, bytes_of: Bytes) -> tuple[dict[str, bytes], float]:
-    began = time.monotonic()
-    process = start(project, "--out", str(project / "calm"))
-    assert process.wait() == 0, process.communicate()
-    return bytes_of(project / "calm"), time.monotonic() - began
+def undisturbed(project: Path, bytes_of: Bytes) -> dict[str, bytes]:
+    return bytes_of(run_job(project / "job.yaml", project / "calm").run.folder)
+
+
+def notes(folder: Path) -> int:
+    return sum(1 for path in (folder / ".done").rglob("*.json"))
 
 
 def test_killed_at_random_moments_it_ends_in_the_same_bytes(
-    project: Path, bytes_of: Bytes, undisturbed: tuple[dict[str, bytes], float]
+    project: Path, bytes_of: Bytes, undisturbed: dict[str, bytes]
 ) -> None:
-    expected, seconds = undisturbed
-    rng = random.Random(5)
-    for _ in range(6):
+    total = notes(project / "calm")
+    moments = sorted(random.Random(5).sample(range(1, total), 4))
+    for moment in moments:
         process = start(project)
-        try:
-            process.wait(timeout=rng.uniform(0.4, 1.0) * seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        while process.poll() is None and notes(project / "job-run") < moment:
+            time.sleep(0.001)
+        process.kill()
         process.communicate()
     assert start(project).wait() == 0
-    assert bytes_of(project / "job-run") == expected
+    assert bytes_of(project / "job-run") == undisturbed
 
 
 def test_killed_workers_change_nothing(
-    project: Path, bytes_of: Bytes, undisturbed: tuple[dict[str, bytes], float]
+    project: Path, bytes_of: Bytes, undisturbed: dict[str, bytes]
 ) -> None:
-    expected, _ = undisturbed
     process = start(project, "--workers", "2")
     killed = 0
     while process.poll() is None:
@@ -69,7 +68,7 @@ def test_killed_workers_change_nothing(
             killed += 1
     assert process.returncode == 0, process.communicate()
     assert killed
-    assert bytes_of(project / "job-run") == expected
+    assert bytes_of(project / "job-run") == undisturbed
 
 
 def command_of(pid: int) -> bytes:
