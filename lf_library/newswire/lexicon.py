@@ -36,7 +36,7 @@ SHAPES = (
     "cap", "upper", "initial", "lower", "digit", "score", "small", "date", "ordinal", "mixed",
     "plural", "compound",
     "punctuation", "opening", "closing", "comma", "colon", "quote", "possessive", "dash", "stop",
-    "ampersand", "slash",
+    "ampersand",
 )  # fmt: skip
 
 BIT = {name: np.uint64(1 << i) for i, name in enumerate(OWN + NAMES + SHAPES)}

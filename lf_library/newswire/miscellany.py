@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .lexicon import has
 from .page import Page
 from .rule import Extents, rule
@@ -63,12 +61,8 @@ def misc_numbered(p: Page) -> Extents:
     return start, start + 2
 
 
-def _title_quote(p: Page) -> Mask:
-    quoted = has(p.before_flags, "quote") & has(p.after_flags, "quote")
-    return quoted & (p.length >= 2)
-
-
 @rule("MISC")
 def misc_quoted_title(p: Page) -> Mask:
     """Two capitalised words or more in quotation marks: a work's title."""
-    return _title_quote(p) & ~p.loud & np.ones(len(p.start), bool)
+    quoted = has(p.before_flags, "quote") & has(p.after_flags, "quote")
+    return quoted & (p.length >= 2) & ~p.loud

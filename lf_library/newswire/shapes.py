@@ -14,7 +14,7 @@ _PUNCTUATION = {
     "-RRB-": "closing", ",": "comma", ":": "colon", '"': "quote", "``": "quote", "''": "quote",
     "\u201c": "quote", "\u201d": "quote", "'s": "possessive", "'S": "possessive", "'": "possessive",
     "\u2019s": "possessive", "\u2019": "possessive", "-": "dash", "--": "dash", "\u2013": "dash",
-    "\u2014": "dash", ".": "stop", "!": "stop", "?": "stop", "&": "ampersand", "/": "slash",
+    "\u2014": "dash", ".": "stop", "!": "stop", "?": "stop", "&": "ampersand",
 }  # fmt: skip
 _KNOWN = {mark: int(BIT[name] | BIT["punctuation"]) for mark, name in _PUNCTUATION.items()}
 _CAP, _UPPER, _LOWER, _PLURAL, _MIXED, _INITIAL_BIT, _PUNCTUATION_BIT = (
