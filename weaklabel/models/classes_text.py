@@ -48,8 +48,8 @@ from .text_features import (
     softmax,
 )
 
-VOTE_WEIGHT = 0.5
-"""A vote counts half beside the text, which has learned from the same votes."""
+VOTE_WEIGHT = 0.75
+"""A vote counts less beside the text, which has learned from the same votes."""
 SUREST = 0.9
 """No text classifier is taken to be right more often than this."""
 
@@ -115,7 +115,7 @@ class TextClassModel:
         *,
         balance: Mapping[str, float] | Sequence[float] | None = None,
         guard: bool = True,
-        strength: float = 2.0,
+        strength: float = 3.0,
         rounds: int = 2,
         max_documents: int = 100_000,
         max_features: int = 60_000,
