@@ -10,7 +10,6 @@ from pathlib import Path
 
 from .errors import RunError
 
-
 SUFFIX = ".tmp"
 """What temporary files end in; they begin with a dot."""
 

@@ -102,7 +102,7 @@ class PoolEngine:
         while items:
             item = items.popleft()
             for _ in range(ATTEMPTS):
-                future = self._start().submit(function, item)
+                future = self._start(1).submit(function, item)
                 error = future.exception()
                 if not _worker_fault(error):
                     yield item, future.result()
@@ -110,11 +110,12 @@ class PoolEngine:
                 self.close()
             else:
                 yield item, Failed(_reason(error))
+        self.close()
 
-    def _start(self) -> ProcessPoolExecutor:
+    def _start(self, workers: int | None = None) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin)
+            self._pool = ProcessPoolExecutor(workers or self.workers, context, initializer=_begin)
         return self._pool
 
     def close(self) -> None:
