@@ -22,7 +22,8 @@ from .results import Figure
 
 TOKEN = "benchmark"
 REVIEWERS, PER_SECOND = 20, 50
-WORDS = "Anna Berg joined Acme Corp in Oslo and met the board of the union there .".split()
+TEXT = "Anna Berg joined Acme Corp in Oslo and met the board of the union there ."
+WORDS = TEXT.split(" ")
 
 
 def figures(quick: bool) -> list[Figure]:
@@ -67,7 +68,6 @@ TASKS = {"spans": {"kind": "spans", "labels": ["PER", "ORG", "LOC"], "multi": Fa
 def documents(size: int) -> Iterator[Asked]:
     """Documents with four items each; their places in the queue are shuffled."""
     place = np.random.default_rng(0).permutation(size) + 1
-    text = " ".join(WORDS)
     ends = np.cumsum([len(word) + 1 for word in WORDS]) - 1
     tokens = [[int(end) - len(word), int(end)] for word, end in zip(WORDS, ends, strict=True)]
     spans = [(0, 9, "PER"), (17, 26, "ORG"), (30, 34, "LOC"), (47, 52, "ORG")]
@@ -84,7 +84,7 @@ def documents(size: int) -> Iterator[Asked]:
             }
             items.append((int(place[4 * d + n]), "spans", start, end, label, "doubt", 0.5, detail))
         labelled = [[*span, 0.5] for span in spans]
-        payload = {"text": text, "tokens": tokens, "spans": {"spans": labelled}, "classes": {}}
+        payload = {"text": TEXT, "tokens": tokens, "spans": {"spans": labelled}, "classes": {}}
         yield f"document {d}", payload, items
 
 

@@ -45,11 +45,11 @@ def class_suspects_of(
 def class_quality(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(D,) cleanlab's score of each label (normalized margin): 1 fits the model, 0 does not."""
+    """(D,) cleanlab's score of each label (self confidence): 1 fits the model, 0 does not."""
     from cleanlab.rank import get_label_quality_scores
 
     scores: NDArray[np.float64] = get_label_quality_scores(
-        labels, probabilities, method="normalized_margin"
+        labels, probabilities, method="self_confidence"
     )
     return scores
 
