@@ -10,7 +10,13 @@ from numba import njit
 def overlap_pairs(candidate_indptr, starts, ends, vote_indptr, vote_starts, vote_ends):
     """Pairs that share a token, document by document: (P, 2) rows (candidate, vote)."""
     total = _walk(
-        candidate_indptr, starts, ends, vote_indptr, vote_starts, vote_ends, np.empty((0, 2), np.int64)
+        candidate_indptr,
+        starts,
+        ends,
+        vote_indptr,
+        vote_starts,
+        vote_ends,
+        np.empty((0, 2), np.int64),
     )
     pairs = np.empty((total, 2), dtype=np.int64)
     _walk(candidate_indptr, starts, ends, vote_indptr, vote_starts, vote_ends, pairs)
