@@ -44,6 +44,8 @@ class Evidence:
     def scores(self) -> tuple[Floats, Floats]:
         """Log of the mean of both opinions, (C, K), and of outside tokens, (T,).
 
+        EM is sure of what sources say together; the share of votes leaves the text something to do.
+
         Outside is shared among the tokens of a vote, so that a long candidate is not held against
         many tokens outside where one decision is to be made.
         """
@@ -178,20 +180,20 @@ def with_proposals(labels: SpanLabels, new: Proposals) -> SpanLabels:
         return labels
     probability = np.zeros((len(new.document), labels.probability.shape[1]))
     probability[np.arange(len(new.document)), new.label] = new.probability
-    columns = {
-        "document": np.concatenate([labels.document, new.document]),
-        "start": np.concatenate([labels.start, new.start.astype(np.int32)]),
-        "end": np.concatenate([labels.end, new.end.astype(np.int32)]),
-    }
+    document = np.concatenate([labels.document, new.document])
+    start = np.concatenate([labels.start, new.start.astype(np.int32)])
+    end = np.concatenate([labels.end, new.end.astype(np.int32)])
     indptr = np.concatenate(
         [labels.reasons.indptr, np.full(len(new.document), labels.reasons.indptr[-1])]
     )
     both = replace(
         labels,
-        **columns,
+        document=document,
+        start=start,
+        end=end,
         probability=np.concatenate([labels.probability, probability]),
         chosen=np.concatenate([labels.chosen, new.label.astype(np.int16)]),
         layer=np.concatenate([labels.layer, np.zeros(len(new.document), np.int8)]),
         reasons=replace(labels.reasons, indptr=indptr),
     )
-    return both.rows(np.lexsort([columns["end"], columns["start"], columns["document"]]))
+    return both.rows(np.lexsort([end, start, document]))

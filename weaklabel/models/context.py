@@ -4,9 +4,9 @@ One softmax regression per fold, over hashed features (``windows.py``), on the s
 votes give. A document belongs to a fold by its text, so it is judged by a model that has not seen
 it, at fit and at predict alike, whatever shard it lies in.
 
-How far the text counts is learned from votes, not from gold: ``weight`` is the share of the entropy
-of held-out soft tags (on voted tokens) that the text explains. On little data it is near 0, and the
-text switches itself off.
+How far the text counts is learned from votes, not from gold: ``weight`` is ``STRENGTH`` times the
+share of the entropy of held-out soft tags (on voted tokens) that the text explains. On little data
+it is near 0, and the text switches itself off.
 
 Where no source is exhaustive, text without votes is unlabelled rather than negative. There the
 votes decide wherever there are votes; unvoted tokens count ``UNLABELLED`` as negatives, and the
@@ -19,7 +19,9 @@ Learning in bounded memory: of all documents, those with the smallest content ha
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -43,6 +45,7 @@ UNLABELLED = 0.2
 LIKELY = 0.5
 SURE = 0.7
 GLIMPSE = 0.3
+STRENGTH = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +94,8 @@ class Context:
             zero = np.zeros((1, tags.shape[1]), np.float32)
             full = np.concatenate([zero, self.coefficients[k]])
             tags[fold == k] = softmax_predict(features[fold == k], full)
-        return np.log(np.maximum(tags, 1e-12))
+        logs: Floats = np.log(np.maximum(tags, 1e-12))
+        return logs
 
     def facts(self) -> dict[str, Any]:
         """What is saved as JSON."""
@@ -159,7 +163,8 @@ def fit_context(
         sample = (part if sample is None else sample.plus(part)).smallest(max_tokens)
     if sample is None or not sample.voted.any() or len(np.unique(sample.fold)) < FOLDS:
         return None
-    coefficients = [_fit_fold(sample, k, seed) for k in range(FOLDS)]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        coefficients = list(pool.map(partial(_fit_fold, sample, seed=seed), range(FOLDS)))
     tags = np.empty(sample.tags.shape)
     for k in range(FOLDS):
         mine = sample.fold == k
@@ -168,7 +173,8 @@ def fit_context(
     kept = np.stack([c[buckets] for c in coefficients])
     if not exhaustive.any():
         return Context(buckets, kept, 0.0, True, SURE)
-    weight = explained(sample.tags[sample.voted], tags[sample.voted])
+    share = explained(sample.tags[sample.voted], tags[sample.voted])
+    weight = min(1.0, STRENGTH * share)
     context = Context(buckets, kept, weight, False, LIKELY)
     return Context(buckets, kept, weight, False, _threshold(context, lessons))
 
