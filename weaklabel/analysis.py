@@ -23,6 +23,12 @@ from .votes import Gold, Votes
 
 Json = dict[str, Any]
 
+CELLS = 20_000_000
+"""Documents x sources that agreement is measured on; it is dense."""
+
+PAIRED = 30
+"""Up to so many sources kappa is told of each two."""
+
 
 def analyze(run: Run) -> Json:
     """The analysis of every task of a run, as plain JSON values; unknown numbers are null.
@@ -72,6 +78,7 @@ def analyze_task(run: Run, name: str) -> Json:
         "counts": run.counts(name),
         "labels": seen.to_json(),
         "scores": seen.scores() if gold is not None else None,
+        "agreement": _agreement(votes, labels) if task.kind == "classes" else None,
     }
 
 
@@ -221,6 +228,27 @@ class _Seen:
         if evident.any() and not evident.all():
             scores["covered"] = class_scores(probability[evident], truth[evident], multi=multi)
         return scores
+
+
+def _agreement(votes: Sequence[Votes], labels: Sequence[Labels]) -> Json | None:
+    """Multi-annotator statistics; of a big corpus of its first shards, see ``documents``."""
+    from .agreement import kappa_matrix, krippendorff_alpha, worker_quality
+
+    sizes = np.cumsum([shard.n_documents * shard.n_sources for shard in votes])
+    n = max(1, int(np.searchsorted(sizes, CELLS, side="right")))
+    said = Votes.concatenate(votes[:n])
+    believed = [one for one in labels[:n] if isinstance(one, ClassLabels)]
+    workers = worker_quality(said, ClassLabels.concatenate(believed))
+    kappa = kappa_matrix(said).tolist() if said.n_sources <= PAIRED else None
+    return {
+        "documents": said.n_documents,
+        "alpha": _number(krippendorff_alpha(said)),
+        "kappa": kappa and [[_number(value) for value in row] for row in kappa],
+        "workers": [
+            {k: _number(v) if isinstance(v, float) else v for k, v in asdict(one).items()}
+            for one in workers
+        ],
+    }
 
 
 def _ratio(part: int, whole: int) -> float | None:
