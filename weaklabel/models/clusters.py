@@ -56,7 +56,8 @@ def clusters_of(votes: Votes, names: tuple[str, ...], gold: Gold | None = None) 
         rows = np.concatenate([rows, _gold_rows(gold, len(names))])
     order = np.lexsort([rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0], document])
     document, rows = document[order], rows[order]
-    first = np.flatnonzero(kernel.cluster_starts(document, rows[:, 0], rows[:, 1]))
+    start, end = rows[:, 0].copy(), rows[:, 1].copy()
+    first = np.flatnonzero(kernel.cluster_starts(document, start, end))
     cluster = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(rows))))
     offset = rows[first, 0]
     rows[:, :2] -= offset[cluster][:, None]
@@ -131,7 +132,8 @@ class PatternCounter:
     def patterns(self) -> Patterns:
         """What was counted."""
         keys = sorted(self.counts)
-        rows = np.frombuffer(b"".join(keys), dtype=np.int32).reshape(-1, 5)
+        # a writable copy: read-only arrays are another type, and every kernel would compile twice
+        rows = np.frombuffer(b"".join(keys), dtype=np.int32).reshape(-1, 5).copy()
         indptr = np.cumsum([0] + [len(key) // ROW_BYTES for key in keys])
         count = np.asarray([self.counts[key] for key in keys], dtype=np.float64)
         return Patterns(indptr.astype(np.int64), rows, count, self.n_tokens)
