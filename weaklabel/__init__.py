@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from .labels import ClassLabels as ClassLabels
     from .labels import Reasons as Reasons
     from .labels import SpanLabels as SpanLabels
+    from .models.classes import ClassModel as ClassModel
+    from .models.classes_text import TextClassModel as TextClassModel
+    from .models.majority import MajorityModel as MajorityModel
+    from .models.spans import SpanModel as SpanModel
+    from .pipeline import run_job as run_job
+    from .run import Run as Run
     from .scoring import Score as Score
     from .scoring import score_spans as score_spans
     from .sources.base import Cast as Cast
@@ -44,24 +50,30 @@ _HOMES = {
     "Applied": "apply",
     "Cast": "sources.base",
     "ClassLabels": "labels",
+    "ClassModel": "models.classes",
     "Corpus": "corpus",
     "Document": "corpus",
     "Gazetteer": "sources.gazetteer",
     "Gold": "votes",
     "LexemeRule": "sources.lexeme",
+    "MajorityModel": "models.majority",
     "Reasons": "labels",
     "Regex": "sources.regex",
+    "Run": "run",
     "Score": "scoring",
     "Shard": "corpus",
     "Source": "sources.base",
     "SpanLabels": "labels",
+    "SpanModel": "models.spans",
     "Task": "task",
+    "TextClassModel": "models.classes_text",
     "TokenPattern": "sources.matcher",
     "Voter": "votes",
     "Votes": "votes",
     "WeaklabelError": "errors",
     "apply_sources": "apply",
     "class_lf": "sources.function",
+    "run_job": "pipeline",
     "score_spans": "scoring",
     "span_editor": "sources.editor",
     "span_lf": "sources.function",
