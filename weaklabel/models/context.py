@@ -12,13 +12,15 @@ Where no source is exhaustive, text without votes is unlabelled rather than nega
 votes decide wherever there are votes; unvoted tokens count ``UNLABELLED`` as negatives, and the
 text only proposes spans that no source voted for and that it holds to be likely.
 
-Learning in bounded memory: of all documents, those with the smallest content hashes, up to about
-``max_tokens`` tokens, taken in that order. Neither shards nor the order of documents change that.
+Learning in bounded memory: of all documents, those whose texts have the smallest hashes, up to
+about ``max_tokens`` tokens. Neither shards nor the order of documents change that. A text that
+cannot be among them is passed over, so the cost does not grow with the corpus.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +36,7 @@ from ..votes import Gold, Votes
 from .candidates import Evidence, Proposals, layers_of
 from .segments import Floats
 from .threshold import best_threshold
-from .windows import BUCKETS, token_features
+from .windows import BUCKETS, token_features, token_tags
 
 FOLDS = 3
 EPOCHS = 2
@@ -46,6 +48,9 @@ LIKELY = 0.5
 SURE = 0.7
 GLIMPSE = 0.3
 STRENGTH = 1.25
+
+
+Key = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +65,11 @@ class Lesson:
 class Lessons(Protocol):
     """Shards to learn from, made when asked for."""
 
-    def __len__(self) -> int: ...
+    texts: Sequence[Shard]
 
-    def __getitem__(self, i: int) -> Lesson: ...
+    def lesson(self, i: int, documents: NDArray[np.int64] | None = None) -> Lesson:
+        """A shard, or some of its documents."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,18 +89,9 @@ class Context:
 
     def log_tags(self, shard: Shard) -> Floats:
         """(T, 2K+1) log probability of each tag, by the model of the other folds."""
-        where = np.searchsorted(self.buckets, np.arange(BUCKETS, dtype=np.int32))
-        where[where == len(self.buckets)] = 0
-        known = np.zeros(BUCKETS, dtype=bool)
-        known[self.buckets] = True
-        row = np.where(known, where + 1, 0).astype(np.int32)
-        features = row[token_features(shard)]
-        fold = np.repeat(folds_of(shard), shard.n_tokens)
-        tags = np.empty((len(features), self.coefficients.shape[2]))
-        for k in range(FOLDS):
-            zero = np.zeros((1, tags.shape[1]), np.float32)
-            full = np.concatenate([zero, self.coefficients[k]])
-            tags[fold == k] = softmax_predict(features[fold == k], full)
+        rows = np.full(BUCKETS, -1, dtype=np.int32)
+        rows[self.buckets] = np.arange(len(self.buckets), dtype=np.int32)
+        tags = token_tags(shard, folds_of(shard), rows, self.coefficients)
         logs: Floats = np.log(np.maximum(tags, 1e-12))
         return logs
 
@@ -113,13 +111,13 @@ class Context:
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """Documents to learn from, in order of content.
+    """Documents to learn from.
 
-    key: (D,) content hash. length: (D,). features (T, F), tags (T, 2K+1), weight (T,), voted (T,),
-    fold (T,).
+    key: (D,) hashes by which they are chosen and put in order. length: (D,). features (T, F), tags
+    (T, 2K+1), weight (T,), voted (T,), fold (T,).
     """
 
-    key: list[bytes]
+    key: list[Key]
     length: NDArray[np.int64]
     features: NDArray[np.int32]
     tags: NDArray[np.float32]
@@ -131,7 +129,15 @@ class _Sample:
         """The documents with the smallest keys, until there are ``max_tokens`` tokens."""
         order = np.asarray(sorted(range(len(self.key)), key=self.key.__getitem__), dtype=np.int64)
         size = np.cumsum(self.length[order]) - self.length[order]
-        order = order[size < max_tokens]
+        return self.take(order[size < max_tokens])
+
+    def in_order(self) -> _Sample:
+        """The documents in the order of what is learned from them."""
+        order = sorted(range(len(self.key)), key=lambda i: self.key[i][1])
+        return self.take(np.asarray(order, dtype=np.int64))
+
+    def take(self, order: NDArray[np.int64]) -> _Sample:
+        """Some documents, in the order given."""
         first = np.cumsum(self.length) - self.length
         length = self.length[order]
         ends = np.cumsum(length)
@@ -157,10 +163,7 @@ def fit_context(
     lessons: Lessons, *, n_labels: int, exhaustive: NDArray[np.bool_], max_tokens: int, seed: int
 ) -> Context | None:
     """Learn from the lessons; None if there is nothing to learn from."""
-    sample: _Sample | None = None
-    for i in range(len(lessons)):
-        part = _sample_of(lessons[i], n_labels, exhaustive)
-        sample = (part if sample is None else sample.plus(part)).smallest(max_tokens)
+    sample = _sample(lessons, n_labels, exhaustive, max_tokens)
     if sample is None or not sample.voted.any() or len(np.unique(sample.fold)) < FOLDS:
         return None
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -177,6 +180,23 @@ def fit_context(
     weight = min(1.0, STRENGTH * share)
     context = Context(buckets, kept, weight, False, LIKELY)
     return Context(buckets, kept, weight, False, _threshold(context, lessons))
+
+
+def _sample(
+    lessons: Lessons, n_labels: int, exhaustive: NDArray[np.bool_], max_tokens: int
+) -> _Sample | None:
+    sample: _Sample | None = None
+    for i in range(len(lessons.texts)):
+        keys = _text_keys(lessons.texts[i])
+        if sample is not None and sample.length.sum() >= max_tokens:
+            last = max(sample.key)[0]
+            chosen = np.flatnonzero([key <= last for key in keys])
+        else:
+            chosen = np.arange(len(keys))
+        if len(chosen):
+            part = _sample_of(lessons.lesson(i, chosen), n_labels, exhaustive)
+            sample = (part if sample is None else sample.plus(part)).smallest(max_tokens)
+    return None if sample is None else sample.in_order()
 
 
 def explained(tags: NDArray[Any], predicted: Floats) -> float:
@@ -211,7 +231,7 @@ def fuse(context: Context, evidence: Evidence, shard: Shard) -> tuple[Floats, Fl
 
 def _threshold(context: Context, lessons: Lessons) -> float:
     """The best threshold on the first shard; others are alike."""
-    lesson = lessons[0]
+    lesson = lessons.lesson(0)
     scores, outside = fuse(context, lesson.evidence, lesson.shard)
     posterior, _, _ = layers_of(lesson.evidence.lattice, scores, outside, LIKELY, False)
     ones = np.ones(len(lesson.evidence.clusters.document))
@@ -264,7 +284,7 @@ def _sample_of(lesson: Lesson, n_labels: int, exhaustive: NDArray[np.bool_]) -> 
     unvoted = _trust_in_silence(lesson, exhaustive)
     weight = np.where(voted, 1.0, np.repeat(unvoted, shard.n_tokens))
     return _Sample(
-        _content_keys(lesson),
+        list(zip(_text_keys(shard), _content_keys(lesson), strict=True)),
         shard.n_tokens.astype(np.int64),
         token_features(shard),
         tags.astype(np.float32),
@@ -284,6 +304,11 @@ def _trust_in_silence(lesson: Lesson, exhaustive: NDArray[np.bool_]) -> Floats:
         where = slice(None) if looked is None else looked
         level[where] = np.maximum(level[where], worth)
     return level
+
+
+def _text_keys(shard: Shard) -> list[bytes]:
+    """A hash of each document's text, another one than its fold goes by."""
+    return [_digest(b"chosen", text.encode("utf-8", "surrogatepass")) for text in shard.texts]
 
 
 def _content_keys(lesson: Lesson) -> list[bytes]:

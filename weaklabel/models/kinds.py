@@ -14,7 +14,6 @@ often than on just any cluster. Such a source is taken to have seen the document
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..corpus import Shard
 from ..votes import Votes
+from .windows import word_hashes
 
 CONFLICTS = 0.005
 """Share of repeated strings with two labels from which a source counts as exhaustive."""
@@ -53,7 +53,7 @@ class KindCounter:
 
     def add(self, votes: Votes, source: NDArray[np.int32], shard: Shard) -> None:
         """Count the votes of one shard; source: (V,) numbers that hold for all shards."""
-        words = np.asarray([word_hash(word) for word in shard.lexemes], dtype=np.uint64)
+        words = word_hashes(shard.lexemes)
         tokens = words[shard.token_ids]
         first = shard.indptr[votes.document] + votes.start
         length = (votes.end - votes.start).astype(np.int64)
@@ -139,12 +139,6 @@ def guess_without_text(
     casts = (votes > 0).sum(axis=1)
     broad = (casts >= 2) & (2 * casts >= labels)
     return broad & (votes.sum(axis=1) >= 0.25 * n_clusters)
-
-
-def word_hash(word: str) -> int:
-    """64 bits of a word, the same in every process and shard."""
-    data = word.encode("utf-8", "surrogatepass")
-    return zlib.crc32(data) << 32 | zlib.crc32(data, 0xFFFF)
 
 
 class _Tally:

@@ -268,13 +268,14 @@ class _Lessons:
     ) -> None:
         self.model, self.votes, self.texts, self.gold = model, votes, texts, gold
 
-    def __len__(self) -> int:
-        return len(self.votes)
-
-    def __getitem__(self, i: int) -> Lesson:
-        votes = self.votes[i]
-        evidence = self.model._evidence(votes, None if self.gold is None else self.gold[i])
-        return Lesson(self.texts[i], votes, evidence)
+    def lesson(self, i: int, documents: NDArray[np.int64] | None = None) -> Lesson:
+        """A shard, or some of its documents."""
+        votes, text = self.votes[i], self.texts[i]
+        gold = None if self.gold is None else self.gold[i]
+        if documents is not None and len(documents) < len(text):
+            votes, text = votes.select_documents(documents), text.select_documents(documents)
+            gold = None if gold is None else gold.select_documents(documents)
+        return Lesson(text, votes, self.model._evidence(votes, gold))
 
 
 def _quality(

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..corpus import Shard
-from .kinds import word_hash
+from ..kernels import words as kernel
 
 BUCKETS = 1 << 18
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 _RUNS = re.compile(r"(.)\1{2,}")
 _KINDS = ((re.compile(r"[^\W\d_a-z]"), "X"), (re.compile(r"[a-z]"), "x"), (re.compile(r"\d"), "d"))
 
@@ -20,29 +19,32 @@ Hashes = NDArray[np.uint64]
 
 def token_features(shard: Shard) -> NDArray[np.int32]:
     """(T, F) buckets of what is true of each token: word, shape, affixes, neighbours, line."""
-    ids = shard.token_ids.astype(np.int64)
-    of_word = np.concatenate([_word_features(shard.lexemes), np.zeros((1, 9), dtype=np.uint64)])
-    at = {d: of_word[_neighbour(shard, ids, d)] for d in (-2, -1, 0, 1, 2)}
-    here = at[0]
-    columns = list(here.T)
-    for d in (-2, -1, 1, 2):
-        columns += [_salt(at[d][:, j], 10 * (d + 3) + j) for j in (LOWER, SHAPE)]
-    for d in (-1, 1):
-        columns.append(_salt(at[d][:, SUFFIX], 90 + d))
-        columns += [
-            _pair(at[d][:, left], here[:, right], 100 * (d + 2) + 10 * left + right)
-            for left, right in ((LOWER, LOWER), (LOWER, SHAPE), (SHAPE, SHAPE))
-        ]
-    both = _pair(at[-1][:, SHAPE], at[1][:, SHAPE], 500)
-    columns.append(_pair(both, here[:, SHAPE], 501))
-    line = _line(shard, ids)
-    columns += [_salt(line, 600), _pair(line, here[:, SHAPE], 601)]
-    hashed = np.stack(columns, axis=1) if len(ids) else np.zeros((0, len(columns)), np.uint64)
-    return (hashed >> np.uint64(7) & np.uint64(BUCKETS - 1)).astype(np.int32)
+    features: NDArray[np.int32] = kernel.window_features(
+        word_parts(shard.lexemes), shard.token_ids, shard.indptr, _lines(shard), BUCKETS
+    )
+    return features
 
 
-WORD, LOWER, SHAPE = 0, 1, 2
-SUFFIX = 8
+def token_tags(
+    shard: Shard,
+    fold: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    coefficients: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """(T, C) probabilities of the tags of each token, without keeping the features.
+
+    fold: (D,). rows: (BUCKETS,) the row of each bucket in ``coefficients`` (folds, B, C), or -1.
+    """
+    tags: NDArray[np.float64] = kernel.window_tags(
+        word_parts(shard.lexemes),
+        shard.token_ids,
+        shard.indptr,
+        _lines(shard),
+        fold,
+        rows,
+        coefficients,
+    )
+    return tags
 
 
 def shape_of(word: str) -> str:
@@ -52,40 +54,40 @@ def shape_of(word: str) -> str:
     return _RUNS.sub(r"\1\1", word)
 
 
-def _word_features(words: tuple[str, ...]) -> Hashes:
-    rows = []
-    for word in words:
-        low = word.lower()
-        parts = (word, low, shape_of(word), low[:2], low[:3], low[:4], low[-1:], low[-2:], low[-3:])
-        rows.append([word_hash(f"{j}{part}") for j, part in enumerate(parts)])
-    return np.asarray(rows, dtype=np.uint64).reshape(-1, 9)
+def word_parts(words: tuple[str, ...]) -> Hashes:
+    """(N + 1, 9) hashes of words, their lower case, shape and affixes; a row of 0 comes last."""
+    codes, bounds = _codes(words)
+    lower, lower_bounds = _codes([word.lower() for word in words])
+    seen = np.zeros(int(codes.max(initial=0)) + 1, dtype=bool)
+    seen[codes] = True
+    shapes = np.zeros(len(seen), dtype=np.uint32)
+    for code in np.flatnonzero(seen):
+        shapes[code] = ord(shape_of(chr(code)))
+    parts: Hashes = kernel.hash_parts(codes, bounds, lower, lower_bounds, shapes)
+    return parts
 
 
-def _salt(column: Hashes, salt: int) -> Hashes:
-    with np.errstate(over="ignore"):
-        mixed = (column + np.uint64(2 * salt + 1)) * _MIX
-    return mixed ^ (mixed >> np.uint64(29))
+def word_hashes(words: tuple[str, ...]) -> Hashes:
+    """(N,) 64 bits of each word, the same in every process and shard."""
+    hashes: Hashes = kernel.hash_words(*_codes(words))
+    return hashes
 
 
-def _pair(left: Hashes, right: Hashes, salt: int) -> Hashes:
-    return _salt(_salt(left, salt) ^ right, salt + 1000)
+def _codes(words: tuple[str, ...] | list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Code points of words in a row, and their bounds (N+1,)."""
+    joined = "".join(words).encode("utf-32-le", "surrogatepass")
+    lengths = np.fromiter((len(word) for word in words), dtype=np.int64, count=len(words))
+    return np.frombuffer(joined, dtype=np.uint32), np.concatenate([[0], np.cumsum(lengths)])
 
 
-def _neighbour(shard: Shard, ids: NDArray[np.int64], offset: int) -> NDArray[np.int64]:
-    """The words ``offset`` tokens away; beyond the document, the number after the last word's."""
-    position = np.arange(len(ids)) + offset
-    document = np.repeat(np.arange(len(shard)), shard.n_tokens)
-    inside = (position >= shard.indptr[document]) & (position < shard.indptr[document + 1])
-    return np.where(inside, ids[np.clip(position, 0, max(len(ids) - 1, 0))], len(shard.lexemes))
-
-
-def _line(shard: Shard, ids: NDArray[np.int64]) -> Hashes:
-    """How the document is written: how much of it in capitals, how long; and whether it begins."""
+def _lines(shard: Shard) -> Hashes:
+    """(D,) how each document is written: how much of it in capitals, and how long."""
+    ids = shard.token_ids
     capital = np.asarray([len(w) > 1 and w.isupper() for w in shard.lexemes], dtype=np.float64)
     letter = np.asarray([w[:1].isalpha() for w in shard.lexemes], dtype=np.float64)
     document = np.repeat(np.arange(len(shard)), shard.n_tokens)
     capitals = np.bincount(document, capital[ids], minlength=len(shard))
     share = capitals / np.maximum(np.bincount(document, letter[ids], minlength=len(shard)), 1)
-    kind = np.minimum(share * 4, 3).astype(np.int64) * 16 + np.minimum(shard.n_tokens // 5, 4) * 2
-    first = np.arange(len(ids)) == shard.indptr[document]
-    return (kind[document] + first).astype(np.uint64)
+    kind: Hashes = np.minimum(share * 4, 3).astype(np.uint64) * np.uint64(16)
+    kind += np.minimum(shard.n_tokens // 5, 4).astype(np.uint64) * np.uint64(2)
+    return kind
