@@ -166,9 +166,12 @@ class Run:
         return self.layer(task, self.job.gold)
 
     def layer(self, task: str, layer: str | None) -> Sequence[Gold] | None:
-        """Any annotation layer as gold, shard by shard."""
+        """Any annotation layer as gold, shard by shard; None where it has nothing of the kind."""
         self._known(task)
-        if layer is None:
+        kind = self.tasks[task].kind
+        if layer is None or not any(
+            layer in shard["layers"][kind] for shard in self.manifest["shards"]
+        ):
             return None
         return Lazy(lambda i: self.shards[i].gold(self.tasks[task], layer)[0], self.n_shards)
 
