@@ -153,11 +153,29 @@ def review(
     budget: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Items in the queue.")
     ] = None,
+    static: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write one HTML file of the first items; no server."),
+    ] = None,
 ) -> None:
     """Review the labels most likely to be wrong, in the browser; decisions anchor the next run."""
     with one_line_errors():
-        from .review.app import serve
+        from .errors import RunError
+        from .remote import is_remote
         from .run import Run
+
+        if static is not None:
+            from .review.static_report import write
+
+            count = write(Run.open(run), static, order=order, budget=budget)
+            typer.echo(f"wrote {static}: {count} items")
+            return
+        if is_remote(run):
+            raise RunError(
+                f"{run}: decisions need a local disk to be safe on; "
+                "copy the run folder here and review the copy"
+            )
+        from .review.app import serve
 
         serve(Run.open(run), host=host, port=port, order=order, budget=budget)
 
@@ -170,15 +188,30 @@ def export(
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this task; may be repeated.")
     ] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the format; may be repeated."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=SHARE,...",
+            help="Several files, as train=0.8,dev=0.1,test=0.1; near-duplicates stay in one.",
+        ),
+    ] = None,
 ) -> None:
     """Write the labels in a format for the tool that goes on with them."""
     with one_line_errors():
-        from .finishing import export_to
+        from .exporting import export_to, fractions_of, settings_of
 
-        written = export_to(run, format, out, task)
-        typer.echo(f"wrote {out}: {written.documents} documents, {written.spans} spans")
-        for reason, count in sorted(written.left_out.items()):
-            typer.echo(f"left out: {count} spans {reason}")
+        settings = settings_of(format, set or [])
+        fractions = None if split is None else fractions_of(split)
+        for path, written in export_to(run, format, out, task, settings, fractions).items():
+            typer.echo(f"wrote {path}: {written.documents} documents, {written.spans} spans")
+            for reason, count in sorted(written.left_out.items()):
+                typer.echo(f"left out: {count} spans {reason}")
 
 
 if __name__ == "__main__":

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
 from .context import Context, Step
-from .errors import JobError, nearest
-from .formats.record import Record, Written, records
-from .formats.registry import writers
+from .exporting import export
 from .job import Use
 from .keys import digest
 from .manifest import task_facts
 from .report import read_report, write_report
-from .run import Run
 
 SUFFIXES = {"docbin": ".spacy"}
 
@@ -77,30 +71,3 @@ def _report(context: Context) -> None:
 def _label_shas(context: Context, task: str) -> list[str | None]:
     paths = [context.run.labels_path(task, i) for i in range(context.run.n_shards)]
     return [(context.stamps.read(path) or {}).get("sha256") for path in paths]
-
-
-def export_to(
-    folder: Path | str, format: str, path: Path, tasks: Sequence[str] | None = None
-) -> Written:
-    """Write the labels of a run folder in a format; of all its tasks, or of some."""
-    if format not in writers.names():
-        raise JobError(f"no format {format!r}; {nearest(format, writers.names())}")
-    run = Run.open(folder)
-    return export(run, tasks or list(run.tasks), Use(use=format), path)
-
-
-def export(run: Run, tasks: Sequence[str], output: Use, path: Path | str) -> Written:
-    """Write the labels of tasks in a format, one shard in memory at a time."""
-    from .review.decided import decided_gold
-
-    labels = {task: run.labels(task) for task in tasks}
-    found = {task: decided_gold(run.folder, run.tasks[task], run.shards) for task in tasks}
-    decided = {task: gold for task, gold in found.items() if gold is not None}
-
-    def stream() -> Iterator[Record]:
-        for i, shard in enumerate(run.shards):
-            gold = {task: shards[i] for task, shards in decided.items()}
-            yield from records(shard, {task: labels[task][i] for task in tasks}, gold)
-
-    wanted = {task: run.tasks[task] for task in tasks}
-    return writers.factory(output.use)(path, stream(), wanted, **output.settings)
