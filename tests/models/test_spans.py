@@ -17,7 +17,7 @@ from weaklabel.kernels import lattice as kernel
 from weaklabel.models.clusters import PatternCounter, clusters_of, lay_out
 from weaklabel.models.majority import MajorityModel
 from weaklabel.models.spans import SpanModel
-from weaklabel.models.threshold import best_threshold
+from weaklabel.models.threshold import Judged, best_threshold
 from weaklabel.scoring import score_spans
 from weaklabel.task import Task
 from weaklabel.votes import Gold, Voter, Votes
@@ -190,26 +190,52 @@ def test_text_helps_where_it_says_something() -> None:
     assert f1(told, votes, gold, shard) >= f1(plain, votes, gold)
 
 
-@pytest.mark.parametrize("text", [False, True])
-def test_orders_and_shards_leave_no_trace(text: bool) -> None:
-    votes, _, shard = planted(2, documents=60)
-    documents = np.random.default_rng(0).permutation(60)
-    shuffled = votes.select_documents(documents).select_sources(["s2", "s0", "s3", "s1"])
-    halves = [votes.select_documents(np.arange(30)), votes.select_documents(np.arange(30, 60))]
-    items = [Document.from_tokens(shard.ids[d], [shard.tokens(d)]) for d in range(60)]
-    again = Shard.from_documents([items[d] for d in documents])
-    parts = [Shard.from_documents(items[:30]), Shard.from_documents(items[30:])]
-    one = SpanModel().fit(votes, texts=shard if text else None)
-    other = SpanModel().fit(shuffled, texts=again if text else None)
-    sharded = SpanModel().fit(halves, texts=parts if text else None)
-    wanted = bits(one, votes, shard if text else None)
-    assert bits(other, votes, shard if text else None) == wanted
-    if not text:
-        assert bits(sharded, votes) == wanted
-    else:
-        assert sharded.context_ is not None
-        assert one.context_ is not None
-        np.testing.assert_array_equal(sharded.context_.coefficients, one.context_.coefficients)
+def pieces(
+    votes: Votes, shard: Shard, documents: np.ndarray, n: int
+) -> tuple[list[Votes], list[Shard]]:
+    """Documents, in some order, cut into n shards."""
+    items = [Document.from_tokens(shard.ids[d], [shard.tokens(d)]) for d in range(len(shard))]
+    cuts = np.array_split(documents, n)
+    return [votes.select_documents(cut) for cut in cuts], [
+        Shard.from_documents([items[d] for d in cut]) for cut in cuts
+    ]
+
+
+@pytest.mark.parametrize("max_tokens", [400, 300_000])
+def test_orders_and_shards_leave_no_trace(max_tokens: int, tmp_path: Path) -> None:
+    """Every array and number of the fitted model and every bit of the labels, with text and not."""
+    votes, _, shard = planted(2, documents=70)
+    in_order, shuffled = np.arange(70), np.random.default_rng(0).permutation(70)
+    cases = [(in_order, 1), (in_order, 2), (in_order, 7), (shuffled, 1), (shuffled, 7)]
+    wanted: dict[bool, tuple[bytes, bytes, bytes]] = {}
+    for text in (False, True):
+        for i, (documents, n) in enumerate(cases):
+            parts, texts = pieces(votes, shard, documents, n)
+            if i % 2:
+                parts = [part.select_sources(["s2", "s0", "s3", "s1"]) for part in parts]
+            model = SpanModel(max_tokens=max_tokens).fit(parts, texts=texts if text else None)
+            assert (model.context_ is not None and model.context_.weight > 0) == text
+            folder = tmp_path / f"{text}{i}"
+            model.save(folder)
+            mine = (
+                bits(model, votes, shard if text else None),
+                (folder / "model.json").read_bytes(),
+                (folder / "model.npz").read_bytes(),
+            )
+            assert mine == wanted.setdefault(text, mine), (text, i)
+
+
+def test_labels_do_not_depend_on_how_the_documents_are_cut() -> None:
+    votes, _, shard = planted(2, documents=70)
+    model = SpanModel().fit(votes, texts=shard)
+    whole = model.predict(votes, texts=shard)
+    probability, chosen = [], []
+    for part, text in zip(*pieces(votes, shard, np.arange(70), 7), strict=True):
+        labels = model.predict(part, texts=text)
+        probability.append(labels.probability)
+        chosen.append(labels.chosen)
+    np.testing.assert_array_equal(np.concatenate(probability), whole.probability)
+    np.testing.assert_array_equal(np.concatenate(chosen), whole.chosen)
 
 
 def test_a_thousand_sources_do_not_underflow() -> None:
@@ -377,7 +403,7 @@ def test_the_threshold_is_half_the_best_expected_f1() -> None:
     random = np.random.default_rng(0)
     posterior = random.dirichlet((1, 1, 6), size=len(lattice.start))[:, :2]
     ones = np.ones(len(lattice.cand_ptr) - 1)
-    threshold = best_threshold(lattice, ones, posterior)
+    threshold = best_threshold([Judged(lattice, ones, posterior)])
     total = posterior.sum()
 
     def expected(at: float) -> float:

@@ -401,3 +401,18 @@ def same_votes(row_ptr: Any, rows: Any, count: Any, n_sources: int) -> Any:
                     if rows[i, 2] != rows[r, 2]:
                         shared[rows[r, 2], rows[i, 2]] += count[p]
     return shared
+
+
+@njit(cache=True, nogil=True)
+def segment_tags(start: Any, end: Any, tags: Any) -> Any:
+    """(C, K) sum over a span's tokens of (N, 2K+1) tags: it begins k, then goes on with k.
+
+    Summed span by span: differences of sums over a shard would depend on where it is cut.
+    """
+    total = np.empty((len(start), tags.shape[1] // 2))
+    for c in range(len(start)):
+        for k in range(total.shape[1]):
+            total[c, k] = tags[start[c], 1 + 2 * k]
+            for t in range(start[c] + 1, end[c]):
+                total[c, k] += tags[t, 2 + 2 * k]
+    return total

@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, Self
 
@@ -35,7 +35,7 @@ from ..kernels.softmax import softmax_epochs, softmax_predict
 from ..votes import Gold, Votes
 from .candidates import Evidence, Proposals, layers_of
 from .segments import Floats
-from .threshold import best_threshold
+from .threshold import Judged, best_threshold
 from .windows import BUCKETS, token_features, token_tags
 
 FOLDS = 3
@@ -179,7 +179,9 @@ def fit_context(
     share = explained(sample.tags[sample.voted], tags[sample.voted])
     weight = min(1.0, STRENGTH * share)
     context = Context(buckets, kept, weight, False, LIKELY)
-    return Context(buckets, kept, weight, False, _threshold(context, lessons))
+    full = sample.length.sum() >= max_tokens
+    last = max(sample.key)[0] if full else None
+    return replace(context, threshold=_threshold(context, lessons, last))
 
 
 def _sample(
@@ -221,21 +223,27 @@ def fuse(context: Context, evidence: Evidence, shard: Shard) -> tuple[Floats, Fl
     token = shard.indptr[evidence.token_document] + evidence.token
     first = shard.indptr[evidence.document] + evidence.start
     last = shard.indptr[evidence.document] + evidence.end
-    inside = np.concatenate([np.zeros((1, scores.shape[1])), np.cumsum(log_tags[:, 2::2], axis=0)])
-    segment = log_tags[first, 1::2] + inside[last] - inside[first + 1]
-    scores = scores + context.weight * segment
+    scores = scores + context.weight * kernel.segment_tags(first, last, log_tags)
     outside = outside + context.weight * log_tags[token, 0]
     kernel.constrain(evidence.lattice, evidence.n_sources, scores, outside)
     return scores, outside
 
 
-def _threshold(context: Context, lessons: Lessons) -> float:
-    """The best threshold on the first shard; others are alike."""
-    lesson = lessons.lesson(0)
-    scores, outside = fuse(context, lesson.evidence, lesson.shard)
-    posterior, _, _ = layers_of(lesson.evidence.lattice, scores, outside, LIKELY, False)
-    ones = np.ones(len(lesson.evidence.clusters.document))
-    return best_threshold(lesson.evidence.lattice, ones, posterior)
+def _threshold(context: Context, lessons: Lessons, last: bytes | None) -> float:
+    """The best threshold on the documents that the text was learned from, up to hash ``last``."""
+    judged = []
+    for i in range(len(lessons.texts)):
+        keys = _text_keys(lessons.texts[i])
+        chosen = np.flatnonzero([last is None or key < last for key in keys])
+        if len(chosen):
+            lesson = lessons.lesson(i, chosen)
+            evidence = lesson.evidence
+            scores, outside = fuse(context, evidence, lesson.shard)
+            posterior, _, _ = layers_of(evidence.lattice, scores, outside, LIKELY, False)
+            judged.append(
+                Judged(evidence.lattice, np.ones(len(evidence.clusters.document)), posterior)
+            )
+    return best_threshold(judged)
 
 
 def proposals(
@@ -256,9 +264,8 @@ def proposals(
     first = np.flatnonzero(free & new)
     stop = np.flatnonzero(np.append(new | ~free, True))
     last = stop[np.searchsorted(stop, first, side="right")]
-    inside = np.concatenate([np.zeros((1, log_tags.shape[1])), np.cumsum(log_tags, axis=0)])
     k = label[first]
-    log_p = log_tags[first, 1 + 2 * k] + inside[last, 2 + 2 * k] - inside[first + 1, 2 + 2 * k]
+    log_p = kernel.segment_tags(first, last, log_tags)[np.arange(len(k)), k]
     keep = log_p > np.log(SURE)
     if gold is not None:
         keep &= ~np.isin(document[first], gold.complete)
@@ -284,7 +291,7 @@ def _sample_of(lesson: Lesson, n_labels: int, exhaustive: NDArray[np.bool_]) -> 
     unvoted = _trust_in_silence(lesson, exhaustive)
     weight = np.where(voted, 1.0, np.repeat(unvoted, shard.n_tokens))
     return _Sample(
-        list(zip(_text_keys(shard), _content_keys(lesson), strict=True)),
+        list(zip(_text_keys(shard), _content_keys(lesson, unvoted), strict=True)),
         shard.n_tokens.astype(np.int64),
         token_features(shard),
         tags.astype(np.float32),
@@ -311,16 +318,18 @@ def _text_keys(shard: Shard) -> list[bytes]:
     return [_digest(b"chosen", text.encode("utf-8", "surrogatepass")) for text in shard.texts]
 
 
-def _content_keys(lesson: Lesson) -> list[bytes]:
-    """A hash of each document's text and what the votes say of it: an order that is its own."""
+def _content_keys(lesson: Lesson, unvoted: Floats) -> list[bytes]:
+    """A hash of all that is learned from a document, text and votes: an order that is its own."""
     evidence = lesson.evidence
     bounds = np.searchsorted(evidence.document, np.arange(len(lesson.shard) + 1))
     said = np.concatenate(
         [evidence.start[:, None].astype(np.float64), evidence.learned.candidates], axis=1
     )
     return [
-        _digest(text.encode("utf-8", "surrogatepass"), said[low:high].tobytes())
-        for text, low, high in zip(lesson.shard.texts, bounds, bounds[1:], strict=False)
+        _digest(text.encode("utf-8", "surrogatepass"), said[low:high].tobytes(), level.tobytes())
+        for text, low, high, level in zip(
+            lesson.shard.texts, bounds, bounds[1:], unvoted, strict=False
+        )
     ]
 
 

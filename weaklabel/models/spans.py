@@ -32,7 +32,7 @@ from .clusters import PatternCounter, Patterns, clusters_of, lay_out
 from .context import Context, Lesson, fit_context, fuse, proposals
 from .kinds import BunchCounter, KindCounter, guess_without_text, seen_where_voted
 from .segments import Fit, Trust, count, fit_segments, scores_of, weights_of
-from .threshold import best_threshold
+from .threshold import Judged, best_threshold
 
 
 @registry.register("spans")
@@ -100,7 +100,9 @@ class SpanModel:
                 LabelModelWarning,
                 stacklevel=2,
             )
-        self.threshold_ = best_threshold(lattice, patterns.count, found.posterior.candidates)
+        self.threshold_ = best_threshold(
+            [Judged(lattice, patterns.count, found.posterior.candidates)]
+        )
         self.source_quality_ = _quality(self, patterns, lattice, found)
         self.context_ = None
         if self.context is True and text_shards is None:
@@ -168,8 +170,14 @@ class SpanModel:
         n_sources = len(self.names_)
         kinds, bunches = KindCounter(n_sources), BunchCounter(n_sources)
         cast = np.zeros((n_sources, self._n_votes))
+        passed_over: set[str] = set()
         for i in range(len(shards)):
             votes = shards[i]
+            passed_over |= {
+                name
+                for name, looked in zip(votes.names, votes.looked, strict=True)
+                if looked is not None and len(looked) < votes.n_documents
+            }
             source = np.asarray([self.names_.index(n) for n in votes.names], np.int32)[votes.source]
             np.add.at(cast, (source, votes.label), 1.0)
             begins = cluster_starts(votes.document, votes.start, votes.end)
@@ -185,11 +193,10 @@ class SpanModel:
         )
         bunched = bunches.bunched()
         voters = {voter.name: voter for voter in shards[0].voters}
-        looked = dict(zip(shards[0].names, shards[0].looked, strict=True))
         declared = {"exhaustive": True, "spotter": False}
         self.exhaustive_ = np.asarray(
             [
-                declared.get(voters[name].kind, bool(guess[j]) or looked[name] is not None)
+                declared.get(voters[name].kind, bool(guess[j]) or name in passed_over)
                 for j, name in enumerate(self.names_)
             ],
             dtype=bool,

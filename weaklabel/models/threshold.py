@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,23 +13,41 @@ from ..kernels import lattice as kernel
 from ..kernels.lattice import Lattice
 
 
-def best_threshold(
-    lattice: Lattice, times: NDArray[np.float64], candidates: NDArray[np.float64]
-) -> float:
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Clusters with the posterior (C, K) of their candidates, and how often each occurs, (P,)."""
+
+    lattice: Lattice
+    times: NDArray[np.float64]
+    candidates: NDArray[np.float64]
+
+
+def best_threshold(parts: Sequence[Judged]) -> float:
     """Half of the best expected F1 (Lipton et al. 2014, doi:10.1007/978-3-662-44851-9_15).
 
-    candidates: (C, K) posterior; times: (P,) how often each cluster occurs. Solved by iteration,
-    from 0.4: the threshold gives a choice, the choice an expected F1, and half of that is next.
+    Solved by iteration, from 0.4: the threshold gives a choice, the choice an expected F1, and half
+    of that is next. Sums are exact, so it is the same however the clusters are cut into parts.
     """
-    count = np.repeat(times, np.diff(lattice.cand_ptr))
-    best = candidates.max(axis=1, initial=0.0)
-    expected = float((candidates.sum(axis=1) * count).sum())
+    counts = [np.repeat(part.times, np.diff(part.lattice.cand_ptr)) for part in parts]
+    best = [part.candidates.max(axis=1, initial=0.0) for part in parts]
+    expected = _exact_sum(
+        part.candidates * count[:, None] for part, count in zip(parts, counts, strict=True)
+    )
     threshold = 0.4
     for _ in range(20):
-        chosen = kernel.choose(lattice, best - threshold)
-        hits = float((best * count)[chosen].sum())
-        f1 = 2 * hits / max(float(count[chosen].sum()) + expected, 1e-12)
+        chosen = [
+            kernel.choose(part.lattice, gain - threshold)
+            for part, gain in zip(parts, best, strict=True)
+        ]
+        rows = list(zip(best, counts, chosen, strict=True))
+        hits = _exact_sum((gain * count)[on] for gain, count, on in rows)
+        n_chosen = _exact_sum(count[on] for _, count, on in rows)
+        f1 = 2 * hits / max(n_chosen + expected, 1e-12)
         if abs(f1 / 2 - threshold) < 1e-9:
             break
         threshold = f1 / 2
     return float(min(max(threshold, 0.05), 0.5))
+
+
+def _exact_sum(parts: Iterable[NDArray[np.float64]]) -> float:
+    return math.fsum(value for part in parts for value in part.ravel().tolist())
