@@ -33,7 +33,7 @@ def figures(folder: Path, quick: bool) -> list[Figure]:
     data = read_wrench(folder / "wrench" / "conll03_16lf", "test")
     budgets = (30, 60, 100) if quick else (100, 300, 1000)
     loop = Loop(data, documents=500 if quick else None)
-    before = loop.score(loop.labels(loop.nothing), loop.nothing)
+    before = loop.score(loop.unreviewed, loop.nothing)
     curves = {order: dict(loop.review(order, budgets)) for order in (OURS, *PEERS)}
     anchors = dict(loop.review("random", budgets, teach=False))
     rows = [Figure("review-f1-before", before, "F1")]
@@ -90,18 +90,19 @@ class Loop:
         columns = (self.gold.document, self.gold.start, self.gold.end, self.gold.label)
         for d, s, e, k in zip(*(column.tolist() for column in columns), strict=True):
             self._spans.setdefault(d, []).append((s, e, k))
+        self.unreviewed = self.labels(self.nothing)
 
     def review(
         self, order: str, budgets: Sequence[int], teach: bool = True
     ) -> Iterator[tuple[int, float]]:
         """(decisions, F1 on the documents without a decision) for each budget."""
         places: list[Place] = []
-        decided = self.nothing
+        labels = self.unreviewed
         for budget in budgets:
-            labels = self.labels(decided, teach)
             places += self._next(labels, order, places, budget - len(places))
             decided = self._answers(places)
-            yield budget, self.score(self.labels(decided, teach), decided)
+            labels = self.labels(decided, teach)
+            yield budget, self.score(labels, decided)
 
     def labels(self, decided: Gold, teach: bool = True) -> SpanLabels:
         """What a run believes that knows these decisions."""

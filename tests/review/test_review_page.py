@@ -69,7 +69,7 @@ def browser():
 
 def opened(browser, port: int, name: str = "Ada", scheme: str = "light"):
     page = browser.new_context(color_scheme=scheme).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("console", lambda m: m.type == "error" and page.problems.append(m.text))
@@ -83,10 +83,9 @@ def opened(browser, port: int, name: str = "Ada", scheme: str = "light"):
 
 def press(page, key: str) -> None:
     """Press a key that sends an answer, and wait for the next item."""
-    before = page.inner_html("#page")
+    page.eval_on_selector("#main", "main => main.classList.add('before')")
     page.keyboard.press(key)
-    page.wait_for_function("b => document.getElementById('page').innerHTML !== b", arg=before)
-    page.wait_for_selector("#main")
+    page.wait_for_selector("#main:not(.before)")
 
 
 def current(page) -> int:

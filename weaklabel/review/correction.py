@@ -27,25 +27,32 @@ def fit_correction(
     offset: NDArray[np.float64],
     truth: NDArray[np.int64],
     penalty: float = 0.5,
+    anchor: float = 5.0,
 ) -> Correction:
     """The most probable correction under a Gaussian prior around none, by L-BFGS.
 
-    evidence: (n, columns) of decided candidates. offset: (n, K + 1) their log-probabilities.
-    truth: (n,) what was decided. penalty: inverse variance of the prior. Only columns that occur
-    can move, so the problem grows with the decisions, not with the corpus.
+    evidence: (n, columns) of candidates. offset: (n, K + 1) their log-probabilities. truth: (n,)
+    what was decided, -1 undecided. penalty: inverse variance of the prior. anchor: how many
+    decisions all that is undecided weighs together; its target is to stay as it is, so that what
+    the decided have in common with everything else is not blamed first. Only columns that occur in
+    decided rows can move, so the problem grows with the decisions, not with the corpus.
     """
     from scipy.optimize import minimize
 
-    active = np.unique(evidence.indices)
+    decided = truth >= 0
+    active = np.unique(evidence[decided].indices)
     x = evidence[:, active]
-    target = np.eye(offset.shape[1])[truth]
+    target = softmax(offset)
+    target[decided] = np.eye(offset.shape[1])[truth[decided]]
+    weight = np.where(decided, 1.0, anchor / max((~decided).sum(), 1))[:, None]
     shape = (len(active), offset.shape[1])
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w = flat.reshape(shape)
         p = softmax(offset + x @ w)
-        loss = -np.sum(target * np.log(np.clip(p, 1e-12, 1))) + penalty / 2 * np.sum(w * w)
-        return float(loss), (x.T @ (p - target) + penalty * w).ravel()
+        loss = -np.sum(weight * target * np.log(np.clip(p, 1e-12, 1)))
+        slope = x.T @ (weight * (p - target)) + penalty * w
+        return float(loss + penalty / 2 * np.sum(w * w)), slope.ravel()
 
     start = np.zeros(shape).ravel()
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})

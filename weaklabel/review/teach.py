@@ -73,11 +73,11 @@ class Teacher:
             return self
         for _ in range(self.rounds):
             self.tokens_ = self._fit_tokens(lessons)
-            rows = [lesson.evidence(self.tokens_)[lesson.decided] for lesson in lessons]
+            rows = [lesson.evidence(self.tokens_) for lesson in lessons]
             self.correction_ = fit_correction(
                 sparse.vstack(rows, format="csr"),
-                np.concatenate([lesson.offset[lesson.decided] for lesson in lessons]),
-                np.concatenate([lesson.truth[lesson.decided] for lesson in lessons]),
+                np.concatenate([lesson.offset for lesson in lessons]),
+                np.concatenate([lesson.truth for lesson in lessons]),
             )
             for lesson in lessons:
                 lesson.learn(self.correction_, self.tokens_)

@@ -83,10 +83,7 @@
   function give(button) {
     const label = button.dataset.label;
     if (adding) return keep(label, button.dataset.colour);
-    const hidden = document.createElement("input");
-    hidden.type = "hidden"; hidden.name = "label"; hidden.value = label;
-    form().append(hidden);
-    submit(original && (span.start !== original.start || span.end !== original.end) ? "adjust" : "relabel");
+    submit(original && (span.start !== original.start || span.end !== original.end) ? "adjust" : "relabel", label);
   }
 
   function keep(label, colour) {
@@ -106,12 +103,13 @@
     say("Added; it is saved with your answer");
   }
 
-  async function submit(action) {
+  async function submit(action, label) {
     if (busy) return;
     const target = form();
     const body = new URLSearchParams(new FormData(target));
     body.set("action", action);
-    if (action === "adjust" && !body.get("label")) {
+    if (label) body.set("label", label);
+    else if (action === "adjust") {
       const chosen = page.querySelector(".choose[aria-pressed=true]") || page.querySelector(".choose");
       body.set("label", chosen.dataset.label);
     }
