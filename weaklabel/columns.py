@@ -129,7 +129,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path).unify_dictionaries()
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            table = file.read(use_threads=False).unify_dictionaries()
         facts = json.loads(table.schema.metadata[b"weaklabel"])
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: no file that weaklabel wrote ({error})") from None
@@ -163,8 +164,9 @@ def _first_seen_first(tokens: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """
     ids = tokens.indices.to_numpy().astype(np.int32)
     lexemes = tokens.dictionary.to_pylist()
-    distinct, first = np.unique(ids, return_index=True)
-    order = distinct[np.argsort(first, kind="stable")]
+    first = np.full(len(lexemes), len(ids), dtype=np.int64)
+    first[ids[::-1]] = np.arange(len(ids))[::-1]  # of equal indices, the last assignment stays
+    order = np.argsort(first, kind="stable")[: np.count_nonzero(first < len(ids))]
     rank = np.zeros(len(lexemes), dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return rank[ids] if len(ids) else ids, tuple(lexemes[i] for i in order)

@@ -336,7 +336,9 @@ class Votes:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path)
+            # one small file of many: ``read_table`` spends more on threads and schemas than on it
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                table = file.read(use_threads=False)
             facts = json.loads(table.schema.metadata[b"weaklabel"])
         except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise VotesError(f"{path}: no votes file of weaklabel ({error})") from None
