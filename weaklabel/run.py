@@ -220,17 +220,14 @@ class Run:
 
 def component(name: str) -> str:
     """A name from a job file as one safe component of a path; different names stay different."""
-    safe = quote(name, safe=" +@,=()[]'&", errors="surrogatepass")
+    data = name.encode("utf-8", "surrogatepass")
+    safe = quote(data, safe=" +@,=()[]'&")
     if safe.strip(". ") != safe or not safe:
-        safe = "".join(f"%{byte:02X}" for byte in name.encode("utf-8", "surrogatepass"))
+        safe = "".join(f"%{byte:02X}" for byte in data)
     if len(safe) > 150:
         import hashlib
 
-        safe = (
-            safe[:100]
-            + "%"
-            + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        )
+        safe = safe[:100] + "%" + hashlib.sha256(data).hexdigest()[:16]
     return safe
 
 
