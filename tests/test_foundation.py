@@ -16,7 +16,10 @@ def test_offsets_are_exact_through_emoji_combining_marks_crlf_and_rtl() -> None:
     shard = wl.Corpus.from_texts([TEXT, "", "  ", "Oslo"]).one_shard()
     for d in range(len(shard)):
         low, high = shard.indptr[d], shard.indptr[d + 1]
-        words = [shard.texts[d][a:b] for a, b in zip(shard.starts[low:high], shard.ends[low:high])]
+        words = [
+            shard.texts[d][a:b]
+            for a, b in zip(shard.starts[low:high], shard.ends[low:high], strict=True)
+        ]
         assert words == shard.tokens(d)
         assert "".join(words) == "".join(shard.texts[d].split())
         assert len(shard.doc(d)) == len(words)

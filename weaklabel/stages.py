@@ -203,6 +203,9 @@ def _save_votes(
     path = work.run.votes_path(task, made.source.name, index)
     work.stamps.clear(path)
     votes.save(path)
+    if cast.failed and hasattr(made.source, "bind"):
+        # unanswered prompts are asked again by the next run; what was answered is cached
+        key = f"incomplete {key}"
     work.stamps.write(path, key, counts=asdict(counts), given_up=given_up)
     return counts
 

@@ -73,3 +73,14 @@ def test_a_job_that_spends_its_budget_stops_and_goes_on(folder) -> None:
         (folder / "job.yaml").write_text(JOB.format(url=server.url, more=budget))
         assert weaklabel(folder, "run", "job.yaml", "--out", "out").returncode == 0
         assert len(server.done) == 12
+
+
+def test_what_was_not_answered_is_asked_by_the_next_run(folder) -> None:
+    with Server() as server:
+        (folder / "job.yaml").write_text(JOB.format(url=server.url, more="fail_above: 1.0"))
+        assert weaklabel(folder, "run", "job.yaml", "--out", "out", "--offline").returncode == 0
+        assert server.calls == []
+        assert weaklabel(folder, "run", "job.yaml", "--out", "out").returncode == 0
+        assert len(server.done) == 12
+        assert weaklabel(folder, "run", "job.yaml", "--out", "out").returncode == 0
+        assert len(server.done) == 12
