@@ -7,7 +7,7 @@ from importlib import import_module
 
 from weaklabel.errors import WeaklabelError, nearest
 
-NAMES = ("votes", "conll2003", "speed", "llm", "review", "scale", "tables")
+NAMES = ("votes", "conll2003", "speed", "llm", "review", "scale", "tables", "cluster")
 
 
 def main(arguments: list[str]) -> int:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from weaklabel.corpus import Shard
 from weaklabel.errors import InputError
+from weaklabel.metrics import Metrics
 from weaklabel.models.base import registry
 from weaklabel.task import Task
 from weaklabel.votes import Votes
@@ -86,7 +87,18 @@ def throughput(generator: Generator, sizes: Sizes, folder: Path) -> list[Figure]
         at_most("peak_rss_all_processes", rss, "MiB", 2048),
         at_least("raw_text_to_labels", rate, "tokens/s", 400_000),
         Figure("raw_text_to_labels_size", tokens, "tokens"),
+        Figure("raw_text_to_labels_documents", len(labelled_ids(folder / "run")), "documents"),
+        *(
+            Figure(f"raw_text_to_labels_{stage}_on_the_driver", driver_seconds(folder, stage), "s")
+            for stage in ("fit", "export", "report")
+        ),
     ]
+
+
+def driver_seconds(folder: Path, stage: str) -> float:
+    """What one stage of the run took, of those that only the driver works on."""
+    rows = Metrics(folder / "run" / "metrics.jsonl").read()
+    return float(sum(row["seconds"] for row in rows if row["stage"] == stage))
 
 
 def same_bytes(generator: Generator, sizes: Sizes, folder: Path) -> list[Figure]:

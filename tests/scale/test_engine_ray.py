@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
+from weaklabel import engine_ray
 from weaklabel.engine_local import Failed
 from weaklabel.engine_ray import RayEngine, ray_engine
 from weaklabel.errors import RunError, WeaklabelError
@@ -78,3 +79,17 @@ def test_an_address_that_does_not_answer_is_one_line() -> None:
         ray_engine(1, address=f"127.0.0.1:{port}")
     with pytest.raises(RunError, match="should be HOST:PORT"):
         ray_engine(1, address="nowhere")
+
+
+@pytest.mark.parametrize("name", ["weaklabel", "python", "numpy", "numba"])
+def test_other_versions_on_a_worker_are_one_line(
+    engine: RayEngine, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    mine = engine_ray._versions()
+    monkeypatch.setattr(engine_ray, "_versions", lambda: {**mine, name: "0.0.1"})
+    with pytest.raises(RunError) as caught:
+        engine._check_versions()
+    assert str(caught.value) == (
+        f"engine ray: a worker has {name} {mine[name]}, the driver 0.0.1; "
+        "install the same everywhere"
+    )
