@@ -60,6 +60,8 @@ def test_label_studio_takes_the_last_that_was_not_cancelled(tmp_path: Path) -> N
     assert texts(only("label_studio", [task], tmp_path), "gold") == [("Anna", "PER")]
     task["annotations"] = task["annotations"][2:]
     assert only("label_studio", [task], tmp_path).spans == {}
+    named_by_id = {"id": 7, "data": {"text": TEXT}, "predictions": [12]}
+    assert only("label_studio", [named_by_id], tmp_path).spans == {}
 
 
 def test_doccano_in_all_its_forms(tmp_path: Path) -> None:

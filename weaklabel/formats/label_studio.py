@@ -72,8 +72,10 @@ def _layers(
         for made in done:
             yield f"annotator {_person(made.get('completed_by'))}", _results(made, where)
     predictions = a_list(task.get("predictions") or [], where, "predictions")
-    if predictions:
-        yield "predicted", _results(an_object(predictions[-1], where), where)
+    # an export names predictions by their ids unless it is asked for more
+    shown = [an_object(made, where) for made in predictions if not isinstance(made, int)]
+    if shown:
+        yield "predicted", _results(shown[-1], where)
 
 
 def _person(completed_by: Any) -> Any:
