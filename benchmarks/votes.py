@@ -20,15 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from weaklabel.class_scoring import class_scores, gold_rows
 from weaklabel.corpus import Shard
 from weaklabel.errors import InputError, nearest
 from weaklabel.formats.wrench import read_wrench, splits
 from weaklabel.labels import ClassLabels, SpanLabels
 from weaklabel.models.base import registry
 from weaklabel.scoring import Score, score_sets, score_spans, span_keys
-from weaklabel.task import NONE
 from weaklabel.votes import Gold, Votes
 
 from . import peers
@@ -169,7 +168,7 @@ def _fit_and_score(
     scores = (
         _span_scores(score_spans(labels, scored.gold)[""])
         if isinstance(labels, SpanLabels)
-        else class_scores(labels, scored.gold, expected_ties=model == "majority")
+        else _class_scores(model, labels, scored.gold)
     )
     return scores | {"fit_s": fit_s, "predict_s": predict_s}
 
@@ -187,47 +186,9 @@ def _span_scores(score: Score) -> dict[str, float]:
     return {"precision": score.precision, "recall": score.recall, "f1": score.f1}
 
 
-def class_scores(
-    labels: ClassLabels, gold: Gold, *, expected_ties: bool = False
-) -> dict[str, float]:
-    """Accuracy, macro F1 and, of two classes, F1 of the second; Brier score; calibration error.
-
-    expected_ties: labels of equal probability share a document evenly (what random tie-breaking
-    gives on average) instead of the first one taking it.
-    """
-    truth = gold.label[gold.label != NONE].astype(np.int64)
-    rows = gold.document[gold.label != NONE]
-    probability = labels.probability[rows]
-    share = _decisions(probability, expected_ties)
-    n_classes = probability.shape[1]
-    confusion = np.zeros((n_classes, n_classes))
-    np.add.at(confusion, truth, share)
-    right = np.diag(confusion)
-    f1 = 2 * right / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1e-300)
-    present = np.unique(truth)
-    scores = {
-        "accuracy": float(right.sum() / len(truth)),
-        "macro_f1": float(f1[present].mean()),
-        "brier": float(((probability - np.eye(n_classes)[truth]) ** 2).sum(axis=1).mean()),
-        "ece": calibration_error(probability.max(axis=1), share[np.arange(len(truth)), truth]),
-    }
-    return scores | ({"f1": float(f1[1])} if n_classes == 2 else {})
-
-
-def _decisions(probability: NDArray[np.float64], expected_ties: bool) -> NDArray[np.float64]:
-    if not expected_ties:
-        return np.eye(probability.shape[1])[probability.argmax(axis=1)]
-    best = np.isclose(probability, probability.max(axis=1, keepdims=True), rtol=0, atol=1e-9)
-    return best / best.sum(axis=1, keepdims=True)
-
-
-def calibration_error(
-    confidence: NDArray[np.float64], right: NDArray[np.float64], bins: int = 10
-) -> float:
-    """Expected calibration error over equal-width bins (Guo et al. 2017, eq. 3)."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(place, confidence - right, minlength=bins)
-    return float(np.abs(gap).sum() / max(len(confidence), 1))
+def _class_scores(model: str, labels: ClassLabels, gold: Gold) -> dict[str, float]:
+    probability, truth, _ = gold_rows(labels, gold)
+    return class_scores(probability, truth, expected_ties=model == "majority")
 
 
 def _reference(model: str, scored: Split) -> dict[str, Any]:

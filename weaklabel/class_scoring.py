@@ -27,23 +27,33 @@ def gold_rows(
 
 
 def class_scores(
-    probability: NDArray[np.float64], truth: NDArray[np.bool_], *, multi: bool = False
+    probability: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    *,
+    multi: bool = False,
+    expected_ties: bool = False,
 ) -> dict[str, float]:
     """Scores over G documents and K labels; fractions of 1.
 
     probability, truth: (G, K). accuracy: of the label sets, which must be equal. macro_f1: mean
     over the labels that gold has. f1: of the second label, if there are two. brier: squared error
     summed over labels. ece: expected calibration error over equal-width bins (Guo et al. 2017).
+    expected_ties: labels of equal probability share a document evenly (what random tie-breaking
+    gives on average), instead of the first one taking it.
     """
-    chosen = _chosen(probability, multi)
-    both = (chosen & truth).sum(axis=0)
-    f1 = 2 * both / np.maximum(chosen.sum(axis=0) + truth.sum(axis=0), 1)
+    chosen = _shared(probability) if expected_ties else _chosen(probability, multi).astype(float)
+    both = (chosen * truth).sum(axis=0)
+    f1 = 2 * both / np.maximum(chosen.sum(axis=0) + truth.sum(axis=0), 1e-300)
     present = truth.any(axis=0)
+    equal = (chosen == truth).all(axis=1) if multi else (chosen * truth).sum(axis=1)
+    sure, right = sure_and_right(probability, truth, multi=multi)
+    if expected_ties:
+        right = equal
     scores = {
-        "accuracy": float((chosen == truth).all(axis=1).mean()),
+        "accuracy": float(equal.mean()),
         "macro_f1": float(f1[present].mean()) if present.any() else 0.0,
         "brier": float(((probability - truth) ** 2).sum(axis=1).mean()),
-        "ece": calibration_error(*sure_and_right(probability, truth, multi=multi)),
+        "ece": calibration_error(sure, right),
     }
     return scores | ({"f1": float(f1[1])} if len(f1) == 2 else {})
 
@@ -107,6 +117,12 @@ class Reliability:
             }
             for b in np.flatnonzero(self.count)
         ]
+
+
+def _shared(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    best = np.isclose(probability, probability.max(axis=1, keepdims=True), rtol=0, atol=1e-9)
+    shares: NDArray[np.float64] = best / best.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _chosen(probability: NDArray[np.float64], multi: bool) -> NDArray[np.bool_]:
