@@ -79,6 +79,30 @@ def test_the_queue_is_made_anew_after_a_run_and_keeps_decisions(job: Path) -> No
     store.close()
 
 
+def test_what_decisions_speak_of_is_not_asked_again(job: Path) -> None:
+    run = run_job(job).run
+    store = open_queue(run)
+    moved, whole = store.first(2)
+    assert moved.document != whole.document
+    document, payload = store.document(moved.document)
+    end = min(e for _, e in payload["tokens"] if e > moved.end)
+    said = {"spans": [[moved.start, end, "PER"]], "none": [[moved.start, moved.end]]}
+    store.decide(moved.id, "Ada", "adjust", said)
+    store.decide(whole.id, "Ada", "accept", {"spans": [], "none": [], "complete": True})
+    finished = store.document(whole.document)[0]
+    store.close()
+    store = open_queue(Run.open(run_job(job).run.folder))
+    asked = store.first(1000)
+    names = [store.document(item.document)[0] for item in asked]
+    known = [
+        name == finished or (name == document and item.start < end and item.end > moved.start)
+        for name, item in zip(names, asked, strict=True)
+    ]
+    assert sum(known) >= 2
+    assert known == sorted(known)
+    store.close()
+
+
 def test_the_static_report_is_one_file_without_references(job: Path, tmp_path: Path) -> None:
     run = run_job(job).run
     count = write(run, tmp_path / "flags.html", budget=7)

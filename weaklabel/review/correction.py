@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+_ANCHORS = 5000
+
 
 @dataclass(frozen=True)
 class Correction:
@@ -35,10 +37,13 @@ def fit_correction(
     what was decided, -1 undecided. penalty: inverse variance of the prior. anchor: how many
     decisions all that is undecided weighs together; its target is to stay as it is, so that what
     the decided have in common with everything else is not blamed first. Only columns that occur in
-    decided rows can move, so the problem grows with the decisions, not with the corpus.
+    decided rows can move, and a sample of the undecided is enough, so the problem grows with the
+    decisions, not with the corpus.
     """
     from scipy.optimize import minimize
 
+    rows = _sample(truth)
+    evidence, offset, truth = evidence[rows], offset[rows], truth[rows]
     decided = truth >= 0
     active = np.unique(evidence[decided].indices)
     x = evidence[:, active]
@@ -59,6 +64,13 @@ def fit_correction(
     weights = np.zeros((evidence.shape[1], offset.shape[1]))
     weights[active] = found.x.reshape(shape)
     return Correction(weights)
+
+
+def _sample(truth: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What was decided, and at most so many of the undecided, evenly spaced."""
+    undecided = np.flatnonzero(truth < 0)
+    step = -(-len(undecided) // _ANCHORS) or 1
+    return np.union1d(np.flatnonzero(truth >= 0), undecided[::step])
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:

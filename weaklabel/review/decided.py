@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..corpus import Shard
 from ..task import NONE, Task
 from ..votes import Gold
@@ -28,10 +31,35 @@ def decided_gold(
         return None
     store = Store(path)
     try:
-        held = settled(store.decisions(task.name))
-        return _GoldShards(task, shards, held) if held else None
+        return stored_gold(store, task, shards)
     finally:
         store.close()
+
+
+def stored_gold(store: Store, task: Task, shards: Sequence[Shard]) -> Sequence[Gold] | None:
+    """The same from a store that is open."""
+    held = settled(store.decisions(task.name))
+    return _GoldShards(task, shards, held) if held else None
+
+
+def answered(
+    gold: Gold, document: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(N,) whether decisions speak of places: they overlap one, or know the document in full.
+
+    document, start, end: (N,) in the order of documents; the extents of a class task do not count.
+    """
+    from ..kernels.overlaps import overlap_pairs
+
+    known = np.isin(document, gold.complete)
+    if gold.task.kind == "classes":
+        return known | np.isin(document, gold.document)
+    bounds = [
+        np.searchsorted(d, np.arange(len(gold.n_tokens) + 1)) for d in (document, gold.document)
+    ]
+    pairs = overlap_pairs(bounds[0], start, end, bounds[1], gold.start, gold.end)
+    known[pairs[:, 0]] = True
+    return known
 
 
 def settled(decisions: Sequence[Decision]) -> dict[str, list[Decision]]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..corpus import Shard
 from ..labels import ClassLabels, Labels, SpanLabels
 from ..task import NONE, Task
 from ..votes import Votes
+from .decided import answered, stored_gold
 from .rank import ranked, wrongness
 from .store import Asked, Store
 from .suspects import ISSUES, Suspects
@@ -70,10 +72,11 @@ def fill(
 ) -> int:
     """Rank what a run is unsure of and write it as the queue; returns the number of items.
 
-    The tasks of a run take turns. budget: only so many items, the best to ask.
+    The tasks of a run take turns. What decisions already speak of comes last. budget: only so many
+    items, the best to ask.
     """
     found = {task: suspects_of(run, task) for task in run.tasks}
-    best = {task: ranked(suspects, order) for task, suspects in found.items()}
+    best = {task: _in_order(store, run, task, rows, order) for task, rows in found.items()}
     turns = [
         ((place + 0.5) / len(rows), name, int(row))
         for name, rows in best.items()
@@ -90,6 +93,21 @@ def fill(
         "order": order,
     }
     return store.replace_queue(_asked(run, found, places), {**known, **(facts or {})})
+
+
+def _in_order(
+    store: Store, run: Reviewable, task: str, suspects: Suspects, order: str
+) -> NDArray[np.int64]:
+    """The rows in the order in which to ask; the ranking sees only what is undecided."""
+    known = np.zeros(len(suspects), dtype=bool)
+    gold = stored_gold(store, run.tasks[task], run.shards)
+    bounds = np.searchsorted(suspects.shard, np.arange(len(run.shards) + 1))
+    for number, decided in enumerate(gold or ()):
+        here = slice(bounds[number], bounds[number + 1])
+        places = (suspects.document[here], suspects.start[here], suspects.end[here])
+        known[here] = answered(decided, *places)
+    fresh = np.flatnonzero(~known)
+    return np.concatenate([fresh[ranked(suspects.rows(fresh), order)], np.flatnonzero(known)])
 
 
 def suspects_of(run: Reviewable, task: str) -> Suspects:
