@@ -25,6 +25,7 @@ from .results import Figure
 
 OURS = "gain"
 PEERS = ("random", "cleanlab", "uncertainty")
+RANDOM_ORDERS = 3
 Place = tuple[int, int, int]
 
 
@@ -34,8 +35,10 @@ def figures(folder: Path, quick: bool) -> list[Figure]:
     budgets = (30, 60, 100) if quick else (100, 300, 1000)
     loop = Loop(data, documents=500 if quick else None)
     before = loop.score(loop.unreviewed, loop.nothing)
-    curves = {order: dict(loop.review(order, budgets)) for order in (OURS, *PEERS)}
-    anchors = dict(loop.review("random", budgets, teach=False))
+    curves = {order: dict(loop.review(order, budgets)) for order in (OURS, *PEERS[1:])}
+    seeds = range(1 if quick else RANDOM_ORDERS)
+    curves["random"] = _mean([dict(loop.review("random", budgets, seed=s)) for s in seeds])
+    anchors = _mean([dict(loop.review("random", budgets, teach=False, seed=s)) for s in seeds])
     rows = [Figure("review-f1-before", before, "F1")]
     for n in budgets:
         best = max(PEERS, key=lambda peer: curves[peer][n])
@@ -71,20 +74,29 @@ def figures(folder: Path, quick: bool) -> list[Figure]:
     ]
 
 
+def _mean(curves: Sequence[dict[int, float]]) -> dict[int, float]:
+    return {n: float(np.mean([curve[n] for curve in curves])) for n in curves[0]}
+
+
 def _above(name: str, curves: dict[str, dict[int, float]], n: int, peer: str) -> Figure:
     ours, theirs = curves[OURS][n], curves[peer][n]
     return Figure(name, ours, "F1", theirs, ours > theirs, f"{peer} order", theirs)
 
 
+def _order(suspects: Suspects, order: str, seed: int) -> NDArray[np.int64]:
+    if order == "random":
+        return np.random.default_rng(seed).permutation(len(suspects))
+    return ranked(suspects, order)
+
+
 class Loop:
     """One data set, its label model, and gold that answers. documents: only the first so many."""
 
-    def __init__(self, data: WrenchSplit, documents: int | None = None, seed: int = 0) -> None:
+    def __init__(self, data: WrenchSplit, documents: int | None = None) -> None:
         chosen = np.arange(documents or len(data.documents))
         self.shard = replace(data, documents=data.documents[: len(chosen)]).shard()
         self.votes = data.votes.select_documents(chosen)
         self.gold = data.gold.select_documents(chosen)
-        self.seed = seed
         self._spans: dict[int, list[tuple[int, int, int]]] = {}
         self.nothing = self._answers([])
         columns = (self.gold.document, self.gold.start, self.gold.end, self.gold.label)
@@ -93,13 +105,15 @@ class Loop:
         self.unreviewed = self.labels(self.nothing)
 
     def review(
-        self, order: str, budgets: Sequence[int], teach: bool = True
+        self, order: str, budgets: Sequence[int], teach: bool = True, seed: int = 0
     ) -> Iterator[tuple[int, float]]:
         """(decisions, F1 on the documents without a decision) for each budget."""
         places: list[Place] = []
         labels = self.unreviewed
         for budget in budgets:
-            places += self._next(labels, order, places, budget - len(places))
+            fresh, suspects = self._undecided(labels, places)
+            best = _order(suspects, order, seed)[: budget - len(places)]
+            places += [fresh[i] for i in best]
             decided = self._answers(places)
             labels = self.labels(decided, teach)
             yield budget, self.score(labels, decided)
@@ -107,16 +121,16 @@ class Loop:
     def labels(self, decided: Gold, teach: bool = True) -> SpanLabels:
         """What a run believes that knows these decisions."""
         known: Any = [decided] if len(decided) else None
-        model = registry.make("spans").fit([self.votes], texts=[self.shard], gold=known)
-        if known is None:
-            return model.predict(self.votes, texts=self.shard)
-        if not teach:
-            return model.predict(self.votes, texts=self.shard, gold=decided)
-        labels = model.predict(self.votes, texts=self.shard)
+        model: Any = registry.make("spans").fit([self.votes], texts=[self.shard], gold=known)
+        told = decided if known and not teach else None
+        labels: SpanLabels = model.predict(self.votes, texts=self.shard, gold=told)
+        if known is None or not teach:
+            return labels
         given = ([labels], [self.votes], [self.shard], [decided])
         return Teacher().fit(*given).apply(labels, self.votes, self.shard, decided)
 
-    def _next(self, labels: SpanLabels, order: str, asked: list[Place], most: int) -> list[Place]:
+    def _undecided(self, labels: SpanLabels, asked: list[Place]) -> tuple[list[Place], Suspects]:
+        """The places of which no decision speaks."""
         suspects = span_suspects_of([self.shard], [labels], [self.votes])
         mine: dict[int, list[tuple[int, int]]] = {}
         for d, s, e in asked:
@@ -128,13 +142,7 @@ class Loop:
             for i, (d, s, e) in enumerate(places)
             if not any(s < b and e > a for a, b in mine.get(d, ()))
         ]
-        left = suspects.rows(np.asarray(fresh, dtype=np.int64))
-        return [places[fresh[i]] for i in self._order(left, order)[:most]]
-
-    def _order(self, suspects: Suspects, order: str) -> NDArray[np.int64]:
-        if order == "random":
-            return np.random.default_rng(self.seed).permutation(len(suspects))
-        return ranked(suspects, order)
+        return [places[i] for i in fresh], suspects.rows(np.asarray(fresh, dtype=np.int64))
 
     def _answers(self, places: list[Place]) -> Gold:
         """What a reviewer who knows gold says of these places: the spans there, or that none is."""
