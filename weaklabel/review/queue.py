@@ -216,7 +216,11 @@ class _ShardView:
             assert isinstance(chosen, ClassLabels)
             held = chosen.chosen_sets[document]
             detail["classes"] = [n for n, on in zip(names, held, strict=True) if on]
-            detail["guess_classes"] = [guess] if guess else []
+            if self.tasks[task].multi:
+                held = held ^ (np.arange(len(names)) == suspects.guess[row])
+                detail["guess_classes"] = [n for n, on in zip(names, held, strict=True) if on]
+            else:
+                detail["guess_classes"] = [guess] if guess else []
         elif guess:
             place = self._place(
                 kind, document, int(suspects.guess_start[row]), int(suspects.guess_end[row])

@@ -28,7 +28,8 @@ class Suspects:
 
     shard, document: (N,) where. start, end: (N,) tokens, end exclusive (classes: 0, 0).
     label: (N,) as it stands, -1 none. issue: (N,) index into ISSUES.
-    guess_start, guess_end, guess: (N,) the suggestion; guess -1: no entity.
+    guess_start, guess_end, guess: (N,) the suggestion; guess -1: no entity. Where a document may
+        have several classes it is the one to add or take away; -1: none.
     quality: (N,) cleanlab's score of the label as it stands, 1 good, by an out-of-fold model.
     doubt: (N,) the label model's probability that the label is wrong.
     margin: (N,) the label model's lead of its first choice over its second.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,29 @@ def _folds_of(texts: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
     return folds_of
 
 
+def out_of_fold_sets(
+    texts: Sequence[str], sets: NDArray[np.bool_], *, folds: int = 5, seed: int = 0
+) -> NDArray[np.float64]:
+    """(D, K) probability that each label holds of each text, by models trained without it.
+
+    sets: (D, K) the labels that are given. One logistic regression for each label.
+    """
+    shares = (sets.sum(axis=0) + 0.5) / (len(sets) + 1)
+    result = np.tile(shares, (len(texts), 1))
+    if len(texts) < _FEWEST:
+        return result
+    fold = _folds_of(texts, min(folds, len(texts) // 2), seed)
+    for f in range(int(fold.max()) + 1):
+        held, kept = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
+        both = _words(texts, kept, held) if len(held) else None
+        if both is None:
+            continue
+        for k in range(sets.shape[1]):
+            if len(np.unique(sets[kept, k])) > 1:
+                result[held, k] = _regression(both[0], sets[kept, k]).predict_proba(both[1])[:, 1]
+    return result
+
+
 def _fit_predict(
     texts: Sequence[str],
     labels: NDArray[np.int64],
@@ -50,19 +74,32 @@ def _fit_predict(
     held: NDArray[np.int64],
     n_labels: int,
 ) -> NDArray[np.float64]:
+    both = _words(texts, kept, held)
+    if both is None:
+        shares = np.bincount(labels[kept], minlength=n_labels) / len(kept)
+        return np.tile(shares, (len(held), 1))
+    model = _regression(both[0], labels[kept])
+    probabilities = np.full((len(held), n_labels), 1e-6)
+    probabilities[:, model.classes_] = model.predict_proba(both[1])
+    normal: NDArray[np.float64] = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return normal
+
+
+def _words(
+    texts: Sequence[str], kept: NDArray[np.int64], held: NDArray[np.int64]
+) -> tuple[Any, Any] | None:
+    """TF-IDF of what is trained on and of the rest; None if there are no words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
 
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=1, max_features=200_000)
     try:
         seen = words.fit_transform([texts[i] for i in kept])
     except ValueError:
-        shares = np.bincount(labels[kept], minlength=n_labels) / len(kept)
-        return np.tile(shares, (len(held), 1))
-    model = LogisticRegression(C=4.0, max_iter=200).fit(seen, labels[kept])
-    probabilities = np.full((len(held), n_labels), 1e-6)
-    probabilities[:, model.classes_] = model.predict_proba(
-        words.transform([texts[i] for i in held])
-    )
-    normal: NDArray[np.float64] = probabilities / probabilities.sum(axis=1, keepdims=True)
-    return normal
+        return None
+    return seen, words.transform([texts[i] for i in held])
+
+
+def _regression(rows: Any, labels: NDArray[Any]) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=4.0, max_iter=200).fit(rows, labels)
