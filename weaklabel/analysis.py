@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .changes import changes_of
 from .class_scoring import BINS, Reliability, class_scores, gold_rows, sure_and_right
 from .labels import ClassLabels, Labels, SpanLabels
 from .models.base import SourceQuality
@@ -79,6 +80,7 @@ def analyze_task(run: Run, name: str) -> Json:
         "labels": seen.to_json(),
         "scores": seen.scores() if gold is not None else None,
         "agreement": _agreement(votes, labels) if task.kind == "classes" else None,
+        "changes": changes_of(run, name),
     }
 
 

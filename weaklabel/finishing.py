@@ -8,6 +8,8 @@ from .job import Use
 from .keys import digest
 from .manifest import task_facts
 from .report import read_report, write_report
+from .run import Run
+from .teaching import BELIEVED
 
 SUFFIXES = {"docbin": ".spacy"}
 
@@ -55,7 +57,8 @@ def _report(context: Context) -> None:
         for name in run.sources(task)
         for i in range(run.n_shards)
     ]
-    key = digest([context.prepared.job.gold, run.manifest, labels, votes])
+    undecided = [_label_shas(context, task, BELIEVED) for task in run.tasks if _decided(run, task)]
+    key = digest([context.prepared.job.gold, run.manifest, labels, votes, undecided])
     if context.stamps.read(path, key) and (run.folder / "report.json").exists():
         context.outcome.analysis = read_report(run)
         return
@@ -68,6 +71,12 @@ def _report(context: Context) -> None:
     context.watch(Step("report", 1, 1))
 
 
-def _label_shas(context: Context, task: str) -> list[str | None]:
-    paths = [context.run.labels_path(task, i) for i in range(context.run.n_shards)]
+def _decided(run: Run, task: str) -> bool:
+    from .review.decided import decided_gold
+
+    return decided_gold(run.folder, run.tasks[task], run.shards) is not None
+
+
+def _label_shas(context: Context, task: str, stage: str = "") -> list[str | None]:
+    paths = [context.run.labels_path(task, i, stage) for i in range(context.run.n_shards)]
     return [(context.stamps.read(path) or {}).get("sha256") for path in paths]
