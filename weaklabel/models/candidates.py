@@ -45,14 +45,26 @@ class Evidence:
         """Log of the mean of both opinions, (C, K), and of outside tokens, (T,).
 
         EM is sure of what sources say together; the share of votes leaves the text something to do.
-
-        Outside is shared among the tokens of a vote, so that a long candidate is not held against
-        many tokens outside where one decision is to be made.
         """
         both = (self.learned.candidates + self.share.candidates) / 2
         out = (self.learned.outside + self.share.outside) / 2
-        unit = kernel.mean_vote_length(self.lattice)
-        return np.log(np.maximum(both, FLOOR)), np.log(np.maximum(out, 10 * FLOOR)) / unit
+        return log_scores(self.lattice, both, out)
+
+    def share_scores(self) -> tuple[Floats, Floats]:
+        """The same of the share of votes alone."""
+        scores, outside = log_scores(self.lattice, self.share.candidates, self.share.outside)
+        kernel.constrain(self.lattice, self.n_sources, scores, outside)
+        return scores, outside
+
+
+def log_scores(lattice: Lattice, candidates: Floats, outside: Floats) -> tuple[Floats, Floats]:
+    """Log of posteriors, as scores of segments and of outside tokens.
+
+    Outside is shared among the tokens of a vote, so that a long candidate is not held against
+    many tokens outside where one decision is to be made.
+    """
+    unit = kernel.mean_vote_length(lattice)
+    return np.log(np.maximum(candidates, FLOOR)), np.log(np.maximum(outside, 10 * FLOOR)) / unit
 
 
 def evidence_of(

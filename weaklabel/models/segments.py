@@ -138,6 +138,29 @@ def weights_of(patterns: Patterns, n_sources: int, groups: list[str | None]) -> 
     return weight
 
 
+def heed_of(
+    patterns: Patterns, lattice: Lattice, exhaustive: NDArray[np.bool_], n_votes: int
+) -> Floats:
+    """(M,) how far the silence of exhaustive sources counts: 1, unless there is but one.
+
+    Nobody confirms the silence of the only one. It counts by its recall, measured on the spans that
+    two or more others mark exactly.
+    """
+    heed = np.ones(len(exhaustive))
+    if exhaustive.sum() == 1:
+        j = int(np.flatnonzero(exhaustive)[0])
+        candidate = np.repeat(np.arange(len(lattice.start)), np.diff(lattice.vote_ptr))
+        mine, cast = lattice.source == j, lattice.outcome < 2 * n_votes
+        others = ~mine & (lattice.outcome < n_votes)
+        sure = np.bincount(candidate[others], minlength=len(lattice.start)) >= 2
+        sure[candidate[mine & ~cast]] = False
+        seen = np.zeros(len(lattice.start), dtype=bool)
+        seen[candidate[mine & cast]] = True
+        times = np.repeat(patterns.count, np.diff(lattice.cand_ptr))
+        heed[j] = (times[sure & seen].sum() + 0.5) / (times[sure].sum() + 1.0)
+    return heed
+
+
 def count(lattice: Lattice, times: Floats, posterior: Posterior, shape: tuple[int, int]) -> Counts:
     """Expected counts of a posterior; times: (P,) how often each cluster occurs; shape: (M, L)."""
     label = np.repeat(times, np.diff(lattice.cand_ptr))[:, None] * posterior.candidates

@@ -31,7 +31,8 @@ from .candidates import Evidence, evidence_of, layers_of, reasons_of, with_propo
 from .clusters import PatternCounter, Patterns, clusters_of, lay_out
 from .context import Context, Lesson, fit_context, fuse, proposals
 from .kinds import BunchCounter, KindCounter, guess_without_text, seen_where_voted
-from .segments import Fit, Trust, count, fit_segments, scores_of, weights_of
+from .segments import Fit, Trust, count, fit_segments, heed_of, scores_of, weights_of
+from .span_guard import drift
 from .threshold import Judged, best_threshold
 
 
@@ -42,7 +43,8 @@ class SpanModel:
     context: whether a text model helps ("auto": where texts are given). It learns from what the
         votes say, never judges a document it learned from, and counts as far as it explains the
         votes of documents it has not seen (``context.py``).
-    silence: weight of a spotter's silence; that of an exhaustive source is 1.
+    silence: weight of a spotter's silence; that of an exhaustive source is 1, or its recall where
+        it is the only one.
     anchor: how many times as strong as the data the counts of the start stay in every M-step.
     n_iter, tol: EM ends when expected counts move by less than ``tol`` of all, or after ``n_iter``.
     max_tokens: the text model learns from documents with about so many tokens, chosen by content.
@@ -50,7 +52,8 @@ class SpanModel:
 
     Fitted: ``trust_`` (what is believed of each source), ``exhaustive_`` (M,), ``threshold_``,
     ``context_`` (None: no text), ``source_quality_``, ``history_`` (log-likelihood after each
-    iteration), ``converged_``.
+    iteration), ``converged_``, ``fallback_`` (why the share of votes decides instead of what EM
+    learned, with a warning; empty where the fit is sound, see ``span_guard.py``).
     """
 
     def __init__(
@@ -82,13 +85,15 @@ class SpanModel:
         self._survey(shards, text_shards)
         patterns = self._count(shards, gold_shards)
         lattice = lay_out(patterns.indptr, patterns.rows, len(self.names_), self._n_votes)
+        heed = heed_of(patterns, lattice, self.exhaustive_, self._n_votes)
+        self.against_ = (self.exhaustive_ * heed)[:, None] * self.can_
         found = fit_segments(
             patterns,
             lattice,
             self.task_.compatible,
-            self.exhaustive_[:, None] * self.can_,
+            self.against_,
             weights_of(patterns, len(self.names_), self._groups(shards[0])),
-            silence=np.where(self.exhaustive_, 1.0, self.silence),
+            silence=np.where(self.exhaustive_, np.maximum(heed, self.silence), self.silence),
             anchor=self.anchor,
             n_iter=self.n_iter,
             tol=self.tol,
@@ -100,14 +105,22 @@ class SpanModel:
                 LabelModelWarning,
                 stacklevel=2,
             )
-        self.threshold_ = best_threshold(
-            [Judged(lattice, patterns.count, found.posterior.candidates)]
+        doubt, failed = drift(
+            patterns, lattice, found, self.task_.compatible, self.against_, self.task_.labels
         )
+        self.fallback_ = doubt if failed else ""
+        believed = found.share if self.fallback_ else found.posterior
+        self.threshold_ = best_threshold([Judged(lattice, patterns.count, believed.candidates)])
         self.source_quality_ = _quality(self, patterns, lattice, found)
         self.context_ = None
         if self.context is True and text_shards is None:
             raise ModelError("context=True needs the texts: fit(votes, texts=...)")
-        if self.context and text_shards is not None:
+        if doubt:
+            verdict = "fell back to" if failed else "may be no better than"
+            warnings.warn(
+                f"spans: {verdict} majority vote: {doubt}", LabelModelWarning, stacklevel=2
+            )
+        if self.context and not failed and text_shards is not None:
             self.context_ = fit_context(
                 _Lessons(self, shards, text_shards, gold_shards),
                 n_labels=len(self.task_.labels),
@@ -126,7 +139,9 @@ class SpanModel:
         evidence = self._evidence(votes, gold)
         threshold, context = self.threshold_, self.context_
         lattice = evidence.lattice
-        scores, outside = scores_of(lattice, self.trust_)
+        scores, outside = (
+            evidence.share_scores() if self.fallback_ else scores_of(lattice, self.trust_)
+        )
         if texts is not None and context is not None and context.weight > 0:
             threshold = context.threshold
             scores, outside = fuse(context, evidence, texts)
@@ -151,8 +166,7 @@ class SpanModel:
 
     def _evidence(self, votes: Votes, gold: Gold | None) -> Evidence:
         clusters = clusters_of(self._seen(votes), self.names_, gold)
-        against = self.exhaustive_[:, None] * self.can_
-        return evidence_of(clusters, self.trust_, self.task_.compatible, against)
+        return evidence_of(clusters, self.trust_, self.task_.compatible, self.against_)
 
     def _groups(self, votes: Votes) -> list[str | None]:
         group = {voter.name: voter.group for voter in votes.voters}
@@ -230,6 +244,7 @@ class SpanModel:
             "names": self.names_,
             "partial": self.partial_,
             "threshold": self.threshold_,
+            "fallback": self.fallback_,
             "history": self.history_,
             "converged": self.converged_,
             "quality": [asdict(quality) for quality in self.source_quality_],
@@ -238,7 +253,7 @@ class SpanModel:
         arrays: dict[str, NDArray[Any]] = {
             f"trust.{f.name}": np.asarray(getattr(self.trust_, f.name)) for f in fields(Trust)
         }
-        arrays |= {"exhaustive": self.exhaustive_, "can": self.can_, "cast": self.cast_}
+        arrays |= {name: getattr(self, f"{name}_") for name in ("exhaustive", "against", "cast")}
         if self.context_ is not None:
             arrays |= self.context_.arrays()
         save_state(Path(folder), facts, arrays)
@@ -253,9 +268,10 @@ class SpanModel:
         model._n_votes = len(model.task_.vote_labels)
         trust: dict[str, Any] = {f.name: arrays[f"trust.{f.name}"] for f in fields(Trust)}
         model.trust_ = Trust(**{**trust, "outside": float(trust["outside"])})
-        for name in ("exhaustive", "can", "cast"):
+        for name in ("exhaustive", "against", "cast"):
             setattr(model, f"{name}_", arrays[name])
         model.threshold_, model.history_ = facts["threshold"], facts["history"]
+        model.fallback_ = facts["fallback"]
         model.converged_ = facts["converged"]
         model.source_quality_ = [SourceQuality(**quality) for quality in facts["quality"]]
         stored = facts["context"]
