@@ -79,7 +79,7 @@ def analyze_task(run: Run, name: str) -> Json:
         "counts": run.counts(name),
         "labels": seen.to_json(),
         "scores": seen.scores() if gold is not None else None,
-        "agreement": _agreement(votes, labels) if task.kind == "classes" else None,
+        "agreement": _agreement(run, votes, labels) if task.kind == "classes" else None,
         "changes": changes_of(run, name),
     }
 
@@ -232,15 +232,19 @@ class _Seen:
         return scores
 
 
-def _agreement(votes: Sequence[Votes], labels: Sequence[Labels]) -> Json | None:
+def _agreement(run: Run, votes: Sequence[Votes], labels: Sequence[Labels]) -> Json | None:
     """Multi-annotator statistics; of a big corpus of its first shards, see ``documents``."""
     from .agreement import kappa_matrix, krippendorff_alpha, worker_quality
+    from .review.label_issues import annotator_quality
 
     sizes = np.cumsum([shard.n_documents * shard.n_sources for shard in votes])
     n = max(1, int(np.searchsorted(sizes, CELLS, side="right")))
     said = Votes.concatenate(votes[:n])
     believed = [one for one in labels[:n] if isinstance(one, ClassLabels)]
-    workers = worker_quality(said, ClassLabels.concatenate(believed))
+    chosen = ClassLabels.concatenate(believed)
+    workers = worker_quality(said, chosen)
+    texts = [text for shard in run.shards[:n] for text in shard.texts]
+    quality = annotator_quality(said, chosen, texts, run.job.seed)
     kappa = kappa_matrix(said).tolist() if said.n_sources <= PAIRED else None
     return {
         "documents": said.n_documents,
@@ -248,6 +252,7 @@ def _agreement(votes: Sequence[Votes], labels: Sequence[Labels]) -> Json | None:
         "kappa": kappa and [[_number(value) for value in row] for row in kappa],
         "workers": [
             {k: _number(v) if isinstance(v, float) else v for k, v in asdict(one).items()}
+            | {"quality": quality.get(one.source)}
             for one in workers
         ],
     }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 from sklearn.metrics import average_precision_score
 
 import weaklabel as wl
+from weaklabel.pipeline import run_job
 from weaklabel.review.class_review import class_suspects_of
-from weaklabel.review.label_issues import class_issues, crowd_quality, set_issues
-from weaklabel.review.queue import _ShardView
+from weaklabel.review.label_issues import annotator_quality, class_issues, crowd_quality, set_issues
+from weaklabel.review.queue import _ShardView, open_queue
 from weaklabel.review.rank import wrongness
 from weaklabel.review.suspects import ISSUES
 from weaklabel.votes import Voter
@@ -125,6 +129,8 @@ def test_a_crowd_tells_more_than_the_text_alone() -> None:
     assert ours > average_precision_score(errors, agreed[~silent])
     assert ours > average_precision_score(errors, by_text[~silent])
     labels = wl.ClassLabels(task, np.eye(3)[given] * 0.7 + 0.1, ~silent)
+    measured = annotator_quality(votes, labels, shard.texts)
+    assert sorted(measured, key=measured.__getitem__)[:2] in (["w3", "w4"], ["w4", "w3"])
     assert np.isfinite(wrongness(class_suspects_of([shard], [labels], [votes]))).all()
 
 
@@ -147,3 +153,29 @@ class _Run:
         self.shards, self.tasks = shards, tasks
         self.labels = lambda task: labels
         self.votes = lambda task: votes
+
+
+def test_a_run_on_a_crowd_tells_the_quality_of_each_worker(tmp_path: Path) -> None:
+    shard, truth, _, _ = planted(120, 4)
+    dice = np.random.default_rng(4)
+    rows = ["item,worker,label"]
+    for i, t in enumerate(truth.tolist()):
+        for worker, skill in (("good", 0.95), ("fair", 0.85), ("also", 0.85), ("bad", 0.2)):
+            said = t if dice.random() < skill else int(dice.integers(0, 3))
+            rows.append(f"d{i},{worker},{TOPICS[said]}")
+    (tmp_path / "crowd.csv").write_text("\n".join(rows))
+    lines = [json.dumps({"id": f"d{i}", "text": t}) for i, t in enumerate(shard.texts)]
+    (tmp_path / "documents.jsonl").write_text("\n".join(lines))
+    (tmp_path / "job.yaml").write_text(
+        "input: {format: jsonl, path: documents.jsonl}\ntask: classes\n"
+        f"labels: [{', '.join(TOPICS)}]\n"
+        "sources: [{use: crowd, name: crowd, file: crowd.csv}]\nmodel: dawid-skene\n"
+    )
+    outcome = run_job(tmp_path / "job.yaml")
+    workers = outcome.analysis["tasks"]["classes"]["agreement"]["workers"]
+    quality = {row["source"]: row["quality"] for row in workers}
+    assert min(quality, key=quality.__getitem__) == "crowd.bad"
+    assert quality["crowd.good"] > quality["crowd.bad"] + 0.3
+    store = open_queue(outcome.run)
+    assert store.progress()["items"] == 120
+    store.close()

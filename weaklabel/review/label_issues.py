@@ -7,11 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels import ClassLabels
 from ..task import NONE
 from ..votes import Votes
+from .text_model import out_of_fold_texts
 
 CELLS = 20_000_000
 """Documents x annotators that are looked at; cleanlab's table of them is dense."""
+
+MEASURED = 5_000
+"""Documents that annotators are measured on: more would cost time and change little."""
 
 
 def class_issues(
@@ -83,6 +88,23 @@ def crowd_quality(
     quality[rows] = np.where(consensus == labels[rows], score, 1 - score)
     annotators = found["annotator_stats"]["annotator_quality"]
     return quality, {names[columns[j]]: float(annotators.loc[j]) for j in range(len(columns))}
+
+
+def annotator_quality(
+    votes: Votes, labels: ClassLabels, texts: Sequence[str], seed: int = 0
+) -> dict[str, float]:
+    """CROWDLAB's quality of each annotator, measured on the first 5,000 documents; fractions of 1.
+
+    Empty where sources are no crowd, or where a document may have several labels.
+    """
+    few = np.arange(min(len(texts), MEASURED))
+    part = votes.select_documents(few)
+    if votes.task.multi or not _annotations([part])[1]:
+        return {}
+    chosen = labels.chosen[few].astype(np.int64)
+    seen = list(texts[: len(few)])
+    probabilities = out_of_fold_texts(seen, chosen, len(votes.task.labels), seed=seed)
+    return crowd_quality([part], chosen, probabilities)[1]
 
 
 def _annotations(votes: Sequence[Votes]) -> tuple[NDArray[np.float64], list[str]]:
