@@ -23,7 +23,7 @@ check: $(VENV)/all
 	$(BIN)/lint-imports
 
 test-label-studio: $(VENV)/all $(STUDIO)/bin/label-studio
-	LABEL_STUDIO=$(CURDIR)/$(STUDIO)/bin/label-studio $(BIN)/python -m pytest -m label_studio
+	LABEL_STUDIO=$(abspath $(STUDIO))/bin/label-studio $(BIN)/python -m pytest -m label_studio tests/label_studio
 
 # its own environment, for its pins contradict ours
 $(STUDIO)/bin/label-studio: | $(BIN)/uv
