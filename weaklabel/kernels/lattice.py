@@ -187,7 +187,7 @@ def _log_add(a: float, b: float) -> float:
     if b == -np.inf:
         return a
     high, low = max(a, b), min(a, b)
-    return high + np.log1p(np.exp(low - high))
+    return float(high + np.log1p(np.exp(low - high)))
 
 
 @njit(cache=True, nogil=True)

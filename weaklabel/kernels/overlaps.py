@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 
 @njit(cache=True)
-def overlap_pairs(candidate_indptr, starts, ends, vote_indptr, vote_starts, vote_ends):
+def overlap_pairs(
+    candidate_indptr: Any,
+    starts: Any,
+    ends: Any,
+    vote_indptr: Any,
+    vote_starts: Any,
+    vote_ends: Any,
+) -> Any:
     """Pairs that share a token, document by document: (P, 2) rows (candidate, vote)."""
     total = _walk(
         candidate_indptr,
@@ -24,7 +33,15 @@ def overlap_pairs(candidate_indptr, starts, ends, vote_indptr, vote_starts, vote
 
 
 @njit(cache=True)
-def _walk(candidate_indptr, starts, ends, vote_indptr, vote_starts, vote_ends, pairs):
+def _walk(
+    candidate_indptr: Any,
+    starts: Any,
+    ends: Any,
+    vote_indptr: Any,
+    vote_starts: Any,
+    vote_ends: Any,
+    pairs: Any,
+) -> Any:
     """Count the pairs; write those for which there is room."""
     count = 0
     for d in range(len(candidate_indptr) - 1):

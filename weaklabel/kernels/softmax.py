@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def softmax_epochs(features, targets, weights, orders, rate, decay, threshold, coefficients):
+def softmax_epochs(
+    features: Any,
+    targets: Any,
+    weights: Any,
+    orders: Any,
+    rate: Any,
+    decay: Any,
+    threshold: Any,
+    coefficients: Any,
+) -> Any:
     """Train in place.
 
     features: (n, F) int32 rows of ``coefficients`` that are on. targets: (n, C) float32, soft.
@@ -41,7 +51,7 @@ def softmax_epochs(features, targets, weights, orders, rate, decay, threshold, c
 
 
 @njit(cache=True, nogil=True)
-def softmax_row(row, coefficients, scores):
+def softmax_row(row: Any, coefficients: Any, scores: Any) -> Any:
     """Class probabilities of one row of features, written to ``scores`` (C,)."""
     n_classes = scores.shape[0]
     scores[:] = 0.0
@@ -58,7 +68,7 @@ def softmax_row(row, coefficients, scores):
 
 
 @njit(cache=True, nogil=True)
-def softmax_predict(features, coefficients):
+def softmax_predict(features: Any, coefficients: Any) -> Any:
     """(n, C) float64 class probabilities."""
     probabilities = np.empty((features.shape[0], coefficients.shape[1]), dtype=np.float64)
     for i in range(features.shape[0]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -14,8 +15,8 @@ LOWER, SHAPE, SUFFIX = 1, 2, 8
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _crc_table():
-    table = np.arange(256, dtype=np.uint32)
+def _crc_table() -> Any:
+    table: Any = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, (table >> 1) ^ np.uint32(0xEDB88320), table >> 1)
     return table.astype(np.uint32)
@@ -27,12 +28,12 @@ _SECOND = np.uint32(0xFFFF)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _byte(state, byte):
+def _byte(state: Any, byte: Any) -> Any:
     return _CRC[(state ^ byte) & np.uint32(0xFF)] ^ (state >> np.uint32(8))
 
 
 @njit(cache=True, nogil=True)
-def _code(state, code):
+def _code(state: Any, code: Any) -> Any:
     """CRC-32 state after the UTF-8 bytes of a code point; surrogates count as any other."""
     code = np.uint32(code)
     tail = np.uint32(0x80)
@@ -52,7 +53,7 @@ def _code(state, code):
 
 
 @njit(cache=True, nogil=True)
-def _hash(codes, low, high, first):
+def _hash(codes: Any, low: Any, high: Any, first: Any) -> Any:
     """64 bits of some code points after a first one (0: none): two CRC-32."""
     left, right = _FULL, _SECOND ^ _FULL
     if first:
@@ -63,7 +64,7 @@ def _hash(codes, low, high, first):
 
 
 @njit(cache=True, nogil=True)
-def hash_words(codes, bounds):
+def hash_words(codes: Any, bounds: Any) -> Any:
     """(N,) hashes of words: code points of all in a row, and their bounds (N+1,)."""
     hashes = np.empty(len(bounds) - 1, dtype=np.uint64)
     for i in range(len(hashes)):
@@ -72,7 +73,7 @@ def hash_words(codes, bounds):
 
 
 @njit(cache=True, nogil=True)
-def hash_parts(codes, bounds, lower, lower_bounds, shapes):
+def hash_parts(codes: Any, bounds: Any, lower: Any, lower_bounds: Any, shapes: Any) -> Any:
     """(N + 1, 9) hashes: word, lower case, shape, 2 to 4 first and 1 to 3 last letters; then 0.
 
     shapes: what stands for each code point in a shape; of a run of one sign two are kept.
@@ -103,18 +104,20 @@ def hash_parts(codes, bounds, lower, lower_bounds, shapes):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _salt(value, salt):
+def _salt(value: Any, salt: Any) -> Any:
     mixed = (value + np.uint64(2 * salt + 1)) * _MIX
     return mixed ^ (mixed >> np.uint64(29))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _pair(left, right, salt):
+def _pair(left: Any, right: Any, salt: Any) -> Any:
     return _salt(_salt(left, salt) ^ right, salt + 1000)
 
 
 @njit(cache=True, nogil=True)
-def _window(parts, ids, low, high, t, line, mask, row):
+def _window(
+    parts: Any, ids: Any, low: Any, high: Any, t: Any, line: Any, mask: Any, row: Any
+) -> Any:
     """The buckets of token t of the document low:high, written to ``row`` (28,)."""
     last = parts.shape[0] - 1
     here = parts[ids[t]]
@@ -144,12 +147,12 @@ def _window(parts, ids, low, high, t, line, mask, row):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _bucket(value, mask):
+def _bucket(value: Any, mask: Any) -> Any:
     return np.int32(value >> np.uint64(7) & mask)
 
 
 @njit(cache=True, nogil=True)
-def window_features(parts, ids, indptr, lines, buckets):
+def window_features(parts: Any, ids: Any, indptr: Any, lines: Any, buckets: Any) -> Any:
     """(T, 28) buckets. lines: (D,) of each document; its first token has the next one."""
     mask = np.uint64(buckets - 1)
     features = np.empty((len(ids), N_FEATURES), dtype=np.int32)
@@ -162,7 +165,9 @@ def window_features(parts, ids, indptr, lines, buckets):
 
 
 @njit(cache=True, nogil=True)
-def window_tags(parts, ids, indptr, lines, fold, rows, coefficients):
+def window_tags(
+    parts: Any, ids: Any, indptr: Any, lines: Any, fold: Any, rows: Any, coefficients: Any
+) -> Any:
     """(T, C) class probabilities, by the coefficients (folds, B, C) of each document's fold.
 
     rows: (buckets,) the row of each bucket, -1 where there is none.
@@ -189,7 +194,7 @@ def window_tags(parts, ids, indptr, lines, fold, rows, coefficients):
 
 
 @njit(cache=True, nogil=True)
-def _normalize(scores):
+def _normalize(scores: Any) -> Any:
     """Softmax in place."""
     highest = scores.max()
     total = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ def clusters_of(votes: Votes, names: tuple[str, ...], gold: Gold | None = None) 
     source = _renumber(votes, names)
     quarters = np.ceil(votes.confidence * 4 - 1e-6).astype(np.int32)
     table = np.stack([votes.start, votes.end, source[votes.source], votes.label, quarters], axis=1)
-    document, rows = votes.document, table.astype(np.int32)
+    document: NDArray[Any] = votes.document
+    rows: NDArray[np.int32] = table.astype(np.int32)
     if gold is not None and len(gold):
         document = np.concatenate([document, gold.document])
         rows = np.concatenate([rows, _gold_rows(gold, len(names))])
@@ -146,7 +148,7 @@ def lay_out(
     indptr: NDArray[np.int64], rows: NDArray[np.int32], n_sources: int, n_votes: int
 ) -> Lattice:
     """Clusters or patterns as the kernels want them."""
-    length = np.zeros(0, np.int32)
+    length: NDArray[Any] = np.zeros(0, np.int32)
     if len(rows):
         length = np.maximum.reduceat(rows[:, 1], indptr[:-1])
     token_ptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)

@@ -137,8 +137,9 @@ def guess_without_text(
 ) -> NDArray[np.bool_]:
     """(M,) the kind from votes (M, L) alone: many labels, and a quarter of all clusters."""
     casts = (votes > 0).sum(axis=1)
-    broad = (casts >= 2) & (2 * casts >= labels)
-    return broad & (votes.sum(axis=1) >= 0.25 * n_clusters)
+    broad: NDArray[np.bool_] = (casts >= 2) & (2 * casts >= labels)
+    broad &= votes.sum(axis=1) >= 0.25 * n_clusters
+    return broad
 
 
 class _Tally:
