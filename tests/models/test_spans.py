@@ -16,6 +16,7 @@ from weaklabel.errors import LabelModelWarning, ModelError, NotFitted
 from weaklabel.kernels import lattice as kernel
 from weaklabel.models.clusters import PatternCounter, clusters_of, lay_out
 from weaklabel.models.majority import MajorityModel
+from weaklabel.models.segments import heed_of
 from weaklabel.models.spans import SpanModel
 from weaklabel.models.threshold import Judged, best_threshold
 from weaklabel.scoring import score_spans
@@ -431,3 +432,18 @@ def test_mistakes_are_told() -> None:
         SpanModel(context=True).fit(votes)
     with pytest.raises(ModelError, match="'s1'"):
         SpanModel().fit(votes).predict(build([(0, 1, 3, 1, 0)], n_sources=2))
+
+
+def test_the_silence_of_a_lone_exhaustive_source_counts_by_its_recall() -> None:
+    """s0 looks at everything and finds 4 of the 10 spans that both lists mark; one list is alone."""
+    rows = [(d, 1, 2, j, 0) for d in range(10) for j in (1, 2)]
+    rows += [(d, 1, 2, 0, 0) for d in range(4)] + [(d, 5, 6, 1, 0) for d in range(10)]
+    votes = build(rows, 3, documents=10)
+    counter = PatternCounter(3)
+    counter.add(clusters_of(votes, votes.names), votes, votes.names)
+    patterns = counter.patterns()
+    lattice = lay_out(patterns.indptr, patterns.rows, 3, 2)
+    lone = heed_of(patterns, lattice, np.asarray([True, False, False]), 2)
+    np.testing.assert_allclose(lone, [4.5 / 11, 1, 1])
+    two = heed_of(patterns, lattice, np.asarray([True, True, False]), 2)
+    np.testing.assert_array_equal(two, [1, 1, 1])

@@ -40,14 +40,14 @@ from .windows import BUCKETS, token_features, token_tags
 
 FOLDS = 3
 EPOCHS = 2
-RATE = 0.05
+RATE = 0.03
 DECAY = 1e-5
 SETTLED = 0.01
 UNLABELLED = 0.2
 LIKELY = 0.5
 SURE = 0.7
 GLIMPSE = 0.3
-STRENGTH = 1.25
+STRENGTH = 1.5
 
 
 Key = tuple[bytes, bytes]
