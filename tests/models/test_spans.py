@@ -435,7 +435,7 @@ def test_mistakes_are_told() -> None:
 
 
 def test_the_silence_of_a_lone_exhaustive_source_counts_by_its_recall() -> None:
-    """s0 looks at everything and finds 4 of the 10 spans that both lists mark; one list is alone."""
+    """s0 looks at everything; it finds 4 of the 10 spans that both lists mark."""
     rows = [(d, 1, 2, j, 0) for d in range(10) for j in (1, 2)]
     rows += [(d, 1, 2, 0, 0) for d in range(4)] + [(d, 5, 6, 1, 0) for d in range(10)]
     votes = build(rows, 3, documents=10)
