@@ -98,23 +98,29 @@ def _edges_in_use(
         if atoms[i] >= 0:
             present[atoms[i]] = True
     inner = np.zeros(len(entry), np.bool_)
+    room = 0
+    for i in range(len(entry)):
+        if entry[i] >= 0:
+            room += first_edge[entry[i] + 1] - first_edge[entry[i]]
+    parents = np.empty(room, np.int32)
+    children = np.empty(room, np.int32)
     total = 0
     for i in range(len(entry)):
         if entry[i] >= 0:
+            before = total
             for edge in range(first_edge[entry[i]], first_edge[entry[i] + 1]):
-                if present[edge_atom[edge]]:
-                    inner[i] = True
-                    total += 1
+                parents[total] = entry[i]
+                children[total] = edge_atom[edge]
+                # no branch: which edges are in use is not to be predicted
+                total += present[edge_atom[edge]]
+            inner[i] = total > before
     size = 64
     while size < 16 * total:
         size *= 2
     bits = np.zeros(size // 8, np.uint8)
-    for i in range(len(entry)):
-        if inner[i]:
-            for edge in range(first_edge[entry[i]], first_edge[entry[i] + 1]):
-                if present[edge_atom[edge]]:
-                    bit = _bit(entry[i], edge_atom[edge], size)
-                    bits[bit >> 3] |= np.uint8(1 << (bit & 7))
+    for i in range(total):
+        bit = _bit(parents[i], children[i], size)
+        bits[bit >> 3] |= np.uint8(1 << (bit & 7))
     return inner, bits
 
 
