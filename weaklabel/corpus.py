@@ -306,13 +306,13 @@ class Reread:
         return iterator
 
 
-def check_ids(documents: Iterable[Document]) -> Iterator[Document]:
-    """The documents, as long as no id comes twice."""
+def check_ids(documents: Iterable[Document], where: str = "input") -> Iterator[Document]:
+    """The documents, as long as no id comes twice; ``where`` names them in the error."""
     seen: set[str] = set()
     for position, document in enumerate(documents):
         if document.id in seen:
             raise InputError(
-                f"document {position}: id {document.id!r} was used before; ids must differ"
+                f"{where}, document {position}: id {document.id!r} was used before; ids must differ"
             )
         seen.add(document.id)
         yield document

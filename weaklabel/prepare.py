@@ -118,7 +118,7 @@ def documents(job: Job, limit: int | None = None) -> Reread:
 def _read(job: Job, limit: int | None) -> Iterator[Document]:
     path = resolve(job.folder, job.input.path)
     stream = readers.factory(job.input.format)(path, **job.input.settings)
-    for position, document in enumerate(check_ids(stream)):
+    for position, document in enumerate(check_ids(stream, str(path))):
         if position == limit:
             return
         yield document
