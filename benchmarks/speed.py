@@ -1,4 +1,4 @@
-"""``python -m benchmarks speed``: how fast, next to skweak, in one run on one machine.
+"""``python -m benchmarks speed``: how fast, next to skweak and snorkel, in one run.
 
 Rates and fits are in processor time of one process (the same on a busy machine), after a warm-up on
 other text; start-up and first run are what a user waits for, the latter with empty compilation
@@ -27,6 +27,7 @@ from weaklabel.models.base import registry
 from weaklabel.votes import Votes
 
 from . import speed_peers as skweak
+from .class_speed import class_fits
 from .results import Figure, print_table, write_json
 
 Clock = Callable[[], float]
@@ -66,6 +67,7 @@ def main(arguments: list[str]) -> int:
         *gazetteers(options.data, options.quick),
         *raw_to_labels(options.data, options.quick),
         *spans_model(options.data, options.quick),
+        *class_fits(options.data, options.quick),
         *start_up(),
         first_run(options.data),
     ]
