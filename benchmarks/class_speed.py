@@ -1,4 +1,4 @@
-"""The class model's fit next to snorkel's LabelModel (its own defaults): seconds and memory.
+"""The class model next to snorkel (500 epochs, as in ``votes``): seconds of a fit, and memory.
 
 Each fit runs in a process of its own, after a warm-up on a few of the same votes. Memory is what
 the process holds at its peak, votes included, in the form that each model wants.
@@ -82,4 +82,4 @@ def _snorkel(matrix: np.ndarray, n_classes: int) -> None:
     except ImportError:
         raise MissingExtra("snorkel", "snorkel") from None
     model = LabelModel(cardinality=n_classes, verbose=False)
-    model.fit(matrix, seed=0, progress_bar=False)
+    model.fit(matrix, n_epochs=500, seed=0, progress_bar=False)
