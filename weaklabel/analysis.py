@@ -32,10 +32,7 @@ PAIRED = 30
 
 
 def analyze(run: Run) -> Json:
-    """The analysis of every task of a run, as plain JSON values; unknown numbers are null.
-
-    See ``docs/analysis.md`` for what each key means.
-    """
+    """The analysis of every task of a run, as plain JSON values; unknown numbers are null."""
     shards = run.manifest["shards"]
     return {
         "documents": sum(shard["documents"] for shard in shards),
