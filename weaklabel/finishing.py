@@ -52,9 +52,8 @@ def _report(context: Context) -> None:
     path = run.folder / "report.html"
     labels = [_label_shas(context, task) for task in run.tasks]
     votes = [
-        context.stamps.read(run.votes_path(task, name, i))
+        context.stamps.read(run.votes_path(task, i))
         for task in run.tasks
-        for name in run.sources(task)
         for i in range(run.n_shards)
     ]
     undecided = [_label_shas(context, task, BELIEVED) for task in run.tasks if _decided(run, task)]

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .atomic import write_text
 from .errors import RunError
-from .votes import Gold
+from .votes import COLUMNS, Gold, Votes
 
 
 def digest(value: Any) -> str:
@@ -40,8 +41,20 @@ def content_digest(path: Path) -> str:
 
 def gold_digest(gold: Gold) -> str:
     """The key of what is known of one shard."""
-    columns = (gold.document, gold.start, gold.end, gold.label, gold.complete)
-    return digest([hashlib.sha256(np.ascontiguousarray(c).tobytes()).hexdigest() for c in columns])
+    return _arrays_digest(gold.document, gold.start, gold.end, gold.label, gold.complete)
+
+
+def votes_digest(votes: Votes) -> str:
+    """The key of what was said about one shard."""
+    columns = [getattr(votes, name) for name in COLUMNS]
+    looked = [documents for documents in votes.looked if documents is not None]
+    voters = [vars(voter) for voter in votes.voters]
+    everywhere = [documents is None for documents in votes.looked]
+    return digest([voters, everywhere, _arrays_digest(votes.n_tokens, *columns, *looked)])
+
+
+def _arrays_digest(*arrays: NDArray[Any]) -> str:
+    return digest([hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in arrays])
 
 
 def code_digest(path: Path, name: str, others: set[str]) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .casting import kind_of
 from .context import Context, Step
 from .engine_local import Engine, Failed
 from .errors import LabelModelWarning, RunError
@@ -17,7 +18,7 @@ from .keys import content_digest, digest, gold_digest
 from .models.base import registry as models
 from .run import Lazy
 from .sample import sample_documents
-from .stages import Prediction, kind_of, predict
+from .stages import Prediction, predict
 from .teaching import BELIEVED, teach, teachable
 from .votes import Gold
 from .voting import cast_round
@@ -131,9 +132,9 @@ def _fit_now(
 def _fit_key(context: Context, task: str, names: Sequence[str], gold: Sequence[Gold] | None) -> str:
     run, job = context.run, context.prepared.job
     use = job.tasks[task].chosen_model
+    notes = [context.stamps.read(run.votes_path(task, i)) or {} for i in range(run.n_shards)]
     votes = [
-        [(context.stamps.read(run.votes_path(task, name, i)) or {}).get("sha256") for name in names]
-        for i in range(run.n_shards)
+        [note.get("sources", {}).get(name, {}).get("sha256") for name in names] for note in notes
     ]
     return digest(
         [

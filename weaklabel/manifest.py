@@ -7,8 +7,9 @@ from importlib.metadata import version
 from typing import Any
 
 from . import __version__
+from .casting import kind_of
 from .prepare import Prepared
-from .stages import Work, kind_of
+from .stages import Work
 
 PACKAGES = ("numpy", "scipy", "numba", "spacy", "pyarrow", "scikit-learn", "cleanlab")
 
@@ -58,17 +59,19 @@ def task_facts(work: Work, task: str, n_shards: int) -> dict[str, Any]:
     facts = _sources(work.prepared, task)
     names = facts["sources"]
     model = work.stamps.read(work.run.model_folder(task) / "model.json") or {}
-    counts = {name: _counts(work, task, name, n_shards) for name in names}
+    notes = [work.stamps.read(work.run.votes_path(task, i)) or {} for i in range(n_shards)]
+    said = [note.get("sources", {}) for note in notes]
+    counts = {name: _counts([one.get(name, {}) for one in said]) for name in names}
     return {**facts, "counts": counts, "warnings": model.get("warnings", [])}
 
 
-def _counts(work: Work, task: str, source: str, n_shards: int) -> dict[str, Any]:
+def _counts(notes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What happened to one source, summed over the notes of all shards."""
     total: dict[str, Any] = {"votes": 0, "misaligned": 0, "overlapping": 0, "failed": 0}
     other: dict[str, int] = {}
     examples: dict[str, str] = {}
     given_up: dict[str, str] = {}
-    for i in range(n_shards):
-        note = work.stamps.read(work.run.votes_path(task, source, i)) or {}
+    for i, note in enumerate(notes):
         counts = note.get("counts", {})
         for name in ("votes", "misaligned", "overlapping"):
             total[name] += counts.get(name, 0)

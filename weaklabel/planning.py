@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from .casting import Ballot, kind_of
 from .corpus import Corpus, Shard
 from .job import Job
 from .keys import digest
 from .pipeline import default_folder
 from .prepare import Prepared, check_input, documents, llm_settings, prepare
-from .run import Run
-from .stages import Work, kind_of, votes_key
+from .stages import Work
 
 
 def plan_lines(path: Path | str, out: Path | str | None = None) -> Iterator[str]:
@@ -26,20 +25,16 @@ def plan_lines(path: Path | str, out: Path | str | None = None) -> Iterator[str]
     yield f"{sum(sizes):,} documents in {len(sizes)} shards"
     work = Work(folder, job.folder, digest(job.file.text), prepared)
     for task, made in prepared.sources.items():
+        ballots = [Ballot(work, task, i) for i in range(len(sizes))]
         model = job.tasks[task].chosen_model.use
         yield f"{task}: {len(made)} sources, model {model}"
         for one in made:
-            there = sum(_is_there(work, task, one, i) for i in range(len(sizes)))
+            there = sum(ballot.has(one) for ballot in ballots)
             state = (
                 "votes are there" if there == len(sizes) else f"{len(sizes) - there} shards to do"
             )
             yield f"  {one.source.name} ({one.source.kind}): {state}"
     yield from _prompts(prepared, folder, list(corpus) if _has_prompts(prepared) else [])
-
-
-def _is_there(work: Work, task: str, made: Any, index: int) -> bool:
-    path = Run(work.folder).votes_path(task, made.source.name, index)
-    return work.stamps.read(path, votes_key(work, task, made, index)) is not None
 
 
 def _has_prompts(prepared: Prepared) -> bool:

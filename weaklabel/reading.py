@@ -94,24 +94,13 @@ def _drop_beyond(folder: Path, count: int) -> None:
 
 
 def _drop_unknown(context: Context) -> None:
-    """Tasks and sources that the job no longer has go."""
-    run, prepared = context.run, context.prepared
-    tasks = {run.task_folder(task).name: task for task in prepared.tasks}
+    """Tasks that the job no longer has go."""
+    run = context.run
+    known = {run.task_folder(task).name for task in context.prepared.tasks}
     for folder in _folders(run.folder / "tasks"):
-        if folder.name not in tasks:
-            _remove(run.folder, folder)
-            continue
-        task = tasks[folder.name]
-        names = [made.source.name for made in prepared.sources[task]]
-        known = {run.votes_path(task, name, 0).parent.name for name in names}
-        for source in _folders(folder / "votes"):
-            if source.name not in known:
-                _remove(run.folder, source)
-
-
-def _remove(root: Path, folder: Path) -> None:
-    shutil.rmtree(root / ".done" / folder.relative_to(root), ignore_errors=True)
-    shutil.rmtree(folder)
+        if folder.name not in known:
+            shutil.rmtree(run.folder / ".done" / "tasks" / folder.name, ignore_errors=True)
+            shutil.rmtree(folder)
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 job.yaml                                a copy of the job
 run.json                                manifest: versions, seed, input, tasks, counts
 shards/00000.parquet                    documents and tokens
-tasks/NAME/votes/SOURCE/00000.parquet   what a source said about a shard
+tasks/NAME/votes/00000.parquet          what the sources said about a shard
 tasks/NAME/model/                       the fitted label model
 tasks/NAME/labels/00000.parquet         what the model believes
 labels.jsonl, ...                       exports (labels-NAME.jsonl if there are several tasks)
@@ -135,7 +135,7 @@ class Run:
             n_tokens = self.shards[i].n_tokens if not names else None
             if n_tokens is not None:
                 return Votes.build(self.tasks[task], [], n_tokens)
-            return Votes.together([Votes.load(self.votes_path(task, name, i)) for name in names])
+            return Votes.load(self.votes_path(task, i)).select_sources(names)
 
         return Lazy(load, self.n_shards)
 
@@ -189,9 +189,9 @@ class Run:
         """Where votes, model and labels of a task lie."""
         return self.folder / "tasks" / component(task)
 
-    def votes_path(self, task: str, source: str, shard: int) -> Path:
-        """Where the votes of a source on a shard lie."""
-        return self.task_folder(task) / "votes" / component(source) / f"{shard:05d}.parquet"
+    def votes_path(self, task: str, shard: int) -> Path:
+        """Where the votes on a shard lie."""
+        return self.task_folder(task) / "votes" / f"{shard:05d}.parquet"
 
     def model_folder(self, task: str, stage: str = "") -> Path:
         """Where the model lies; stage "first": the one that label readers read from."""

@@ -19,7 +19,9 @@ from .task import NONE, Task
 
 SourceKind = Literal["spotter", "exhaustive", "auto"]
 
-_COLUMNS = ("document", "start", "end", "source", "label", "confidence")
+COLUMNS = ("document", "start", "end", "source", "label", "confidence")
+"""What a vote is made of."""
+
 _DTYPES = {
     "document": np.int64,
     "start": np.int32,
@@ -74,7 +76,7 @@ class Votes:
 
     def __post_init__(self) -> None:
         n = len(self.document)
-        for name in _COLUMNS:
+        for name in COLUMNS:
             if getattr(self, name).shape != (n,):
                 shape = getattr(self, name).shape
                 raise VotesError(f"votes column {name!r} has shape {shape}, expected ({n},)")
@@ -198,7 +200,7 @@ class Votes:
 
     def rows(self, keep: NDArray[Any]) -> Votes:
         """The votes that a mask or sorted indices keep; documents and sources stay."""
-        return replace(self, **{name: getattr(self, name)[keep] for name in _COLUMNS})
+        return replace(self, **{name: getattr(self, name)[keep] for name in COLUMNS})
 
     def select_documents(self, documents: ArrayLike) -> Votes:
         """The votes on some documents, which are renumbered in the order given."""
@@ -211,7 +213,7 @@ class Votes:
         looked = tuple(
             None if docs is None else np.sort(new[docs][new[docs] >= 0]) for docs in self.looked
         )
-        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
         columns["document"] = np.repeat(np.arange(len(chosen)), lengths)
         return replace(self, n_tokens=self.n_tokens[chosen], looked=looked, **columns)
 
@@ -221,18 +223,18 @@ class Votes:
             if name not in self.names:
                 raise VotesError(f"no source {name!r}; {nearest(name, self.names)}")
         index = [self.names.index(name) for name in names]
+        if index == list(range(self.n_sources)):
+            return self
         new = np.full(self.n_sources, -1, dtype=np.int32)
         new[index] = np.arange(len(index))
         keep = new[self.source] >= 0
-        columns = {name: getattr(self, name)[keep] for name in _COLUMNS}
+        columns = {name: getattr(self, name)[keep] for name in COLUMNS}
         columns["source"] = new[columns["source"]]
-        return Votes.build(
-            self.task,
-            [self.voters[j] for j in index],
-            self.n_tokens,
-            looked=[self.looked[j] for j in index],
-            **columns,
-        )
+        voters = tuple(self.voters[j] for j in index)
+        looked = tuple(self.looked[j] for j in index)
+        if index == sorted(index):
+            return replace(self, voters=voters, looked=looked, **columns)
+        return Votes.build(self.task, voters, self.n_tokens, looked=looked, **columns)
 
     @classmethod
     def together(cls, parts: Sequence[Votes]) -> Votes:
@@ -243,7 +245,7 @@ class Votes:
                 raise VotesError("votes to set side by side need the same task and documents")
         offsets = np.cumsum([0] + [part.n_sources for part in parts[:-1]])
         columns = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS
         }
         columns["source"] += np.repeat(offsets, [len(part) for part in parts]).astype(np.int32)
         return cls.build(
@@ -267,7 +269,7 @@ class Votes:
                 raise VotesError("shards to concatenate need the same task and sources")
         offsets = np.cumsum([0] + [shard.n_documents for shard in shards[:-1]])
         columns = {
-            name: np.concatenate([getattr(shard, name) for shard in shards]) for name in _COLUMNS
+            name: np.concatenate([getattr(shard, name) for shard in shards]) for name in COLUMNS
         }
         columns["document"] += np.repeat(offsets, [len(shard) for shard in shards])
         looked = tuple(
@@ -318,7 +320,7 @@ class Votes:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.table({name: getattr(self, name) for name in _COLUMNS})
+        table = pa.table({name: getattr(self, name) for name in COLUMNS})
         facts = {
             "task": self.task.to_json(),
             "voters": [vars(voter) for voter in self.voters],
@@ -343,7 +345,7 @@ class Votes:
         except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise VotesError(f"{path}: no votes file of weaklabel ({error})") from None
         columns = {
-            name: table[name].to_numpy().astype(_DTYPES[name], copy=False) for name in _COLUMNS
+            name: table[name].to_numpy().astype(_DTYPES[name], copy=False) for name in COLUMNS
         }
         return cls(
             Task(**facts["task"]),

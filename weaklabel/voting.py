@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
+from .casting import Ballot, cast_votes, give_up, round_of
 from .context import Context, Step
 from .engine_local import Engine, Failed, local_engine
 from .errors import RunError
 from .prepare import llm_settings
-from .stages import cast_votes, give_up, round_of, votes_key
 
 TITLES = {"documents": "votes", "bound": "prompts", "votes": "votes on votes"}
 
@@ -23,7 +22,8 @@ def cast_all(context: Context, engine: Engine) -> None:
 
 def ask_prompts(context: Context) -> None:
     """The votes of sources that share an LLM session, from this process: they wait, not work."""
-    made = [one for _, one in round_of(context.prepared, "bound")]
+    prepared = context.prepared
+    made = [one for task in prepared.tasks for one in round_of(prepared, task, "bound")]
     if not made or not _waiting(context, "bound"):
         return
     from .sources.llm.session import Session
@@ -64,15 +64,13 @@ def cast_round(context: Context, name: str, engine: Engine) -> None:
 
 
 def _waiting(context: Context, name: str) -> list[tuple[int, str]]:
-    made = list(round_of(context.prepared, name))
-    shards = range(context.run.n_shards)
-    return [(i, name) for i in shards if any(_stale(context, t, one, i) for t, one in made)]
+    wanted = {t: list(round_of(context.prepared, t, name)) for t in context.prepared.tasks}
 
+    def waits(index: int) -> bool:
+        ballots = (Ballot(context.work, task, index) for task in wanted)
+        return any(b.stale or not all(map(b.has, wanted[b.task])) for b in ballots)
 
-def _stale(context: Context, task: str, made: Any, index: int) -> bool:
-    key = votes_key(context.work, task, made, index)
-    path = context.run.votes_path(task, made.source.name, index)
-    return context.stamps.read(path, key) is None
+    return [(i, name) for i in range(context.run.n_shards) if waits(i)]
 
 
 def _give_up(context: Context, item: tuple[int, str], failed: Failed) -> None:

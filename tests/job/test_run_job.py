@@ -13,6 +13,7 @@ from weaklabel.errors import RunError
 from weaklabel.labels import ClassLabels, SpanLabels
 from weaklabel.pipeline import run_job
 from weaklabel.run import Run
+from weaklabel.votes import Votes
 
 Bytes = Callable[[Path], dict[str, bytes]]
 
@@ -113,7 +114,7 @@ def test_sources_and_tasks_that_the_job_drops_are_gone(project: Path, bytes_of: 
     change(project / "job.yaml", "  - berg\n", "")
     run_job(project / "job.yaml")
     assert "berg" not in run_job(project / "job.yaml").run.sources("spans")
-    assert not (run.folder / "tasks" / "spans" / "votes" / "berg").exists()
+    assert "berg" not in Votes.load(run.votes_path("spans", 0)).names
     fresh = run_job(project / "job.yaml", project / "fresh").run
     assert bytes_of(run.folder) == bytes_of(fresh.folder)
 
