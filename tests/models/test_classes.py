@@ -14,10 +14,10 @@ from weaklabel.formats.wrench import read_wrench
 from weaklabel.kernels import confusion
 from weaklabel.models.base import registry
 from weaklabel.models.classes import ClassModel
+from weaklabel.models.counting import count_patterns
 from weaklabel.models.crowds import e_step
 from weaklabel.models.guard import drift, majority_fit, temperature
 from weaklabel.models.majority_classes import ClassMajorityModel
-from weaklabel.models.patterns import count_patterns, thin
 from weaklabel.votes import Gold, Voter, Votes
 
 
@@ -142,16 +142,6 @@ def test_shards_change_no_bit(limit):
     whole = ClassModel(max_patterns=limit).fit(votes).predict(votes).probability
     split = ClassModel(max_patterns=limit).fit(parts)
     assert_array_equal(np.concatenate([split.predict(p).probability for p in parts]), whole)
-
-
-def test_thinning_keeps_the_number_of_documents():
-    keys = np.random.default_rng(0).integers(0, 2**64, (5000, 2), dtype=np.uint64)
-    count = np.where(np.arange(5000) % 10 == 0, 7.0, 1.0)
-    chosen, weighted = thin(count, keys, 1000)
-    assert 900 < len(chosen) < 1100
-    assert weighted.sum() == pytest.approx(count.sum())
-    often = np.flatnonzero(count > 1)
-    assert len(set(often) & set(chosen)) > 3 * len(chosen) * 0.1
 
 
 def test_saved_and_loaded_it_predicts_the_same(tmp_path):

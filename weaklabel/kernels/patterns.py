@@ -39,31 +39,30 @@ def hash_rows(indptr: Ints, symbols: Ints, levels: Ints, known: Ints) -> Keys:
 
 
 @njit(cache=True)
-def group_rows(keys: Keys) -> tuple[Ints, Ints]:
-    """Number rows by key: (P,) group of each row in order of first occurrence, and the firsts."""
-    n_rows = len(keys)
-    size = 1 << 10
-    while size < 2 * n_rows:
-        size *= 2
-    table = np.full(size, -1, np.int64)
-    group = np.empty(n_rows, np.int64)
-    firsts = np.empty(n_rows, np.int64)
-    n_groups = 0
-    for i in range(n_rows):
-        slot = np.int64(keys[i, 0] & np.uint64(size - 1))
+def number_keys(
+    slots: NDArray[np.int32], known: Keys, n_known: int, keys: Keys, group: Ints
+) -> int:
+    """Number keys in order of first occurrence; returns how many are known then.
+
+    slots: (2^b,) numbers of known keys at the place of their hash or after it, -1 where none is;
+    more than half of them must stay free. known: (capacity, 2), the first n_known are filled, and
+    new keys are appended. group: (P,) gets the number of each key.
+    """
+    mask = np.uint64(len(slots) - 1)
+    for i in range(len(keys)):
+        slot = np.int64(keys[i, 0] & mask)
         while True:
-            g = table[slot]
+            g = slots[slot]
             if g < 0:
-                table[slot] = n_groups
-                firsts[n_groups] = i
-                group[i] = n_groups
-                n_groups += 1
+                slots[slot] = g = n_known
+                known[g, 0], known[g, 1] = keys[i, 0], keys[i, 1]
+                n_known += 1
                 break
-            if keys[firsts[g], 0] == keys[i, 0] and keys[firsts[g], 1] == keys[i, 1]:
-                group[i] = g
+            if known[g, 0] == keys[i, 0] and known[g, 1] == keys[i, 1]:
                 break
-            slot = (slot + 1) & (size - 1)
-    return group, firsts[:n_groups].copy()
+            slot = (slot + 1) & np.int64(mask)
+        group[i] = g
+    return n_known
 
 
 @njit(cache=True)

@@ -47,7 +47,7 @@ class Belief:
     def posterior(self, rows: Rows, compatible: NDArray[np.bool_]) -> Floats:
         """(P, K) class probabilities of rows of votes."""
         raw, place = compress(rows.raw)
-        result = np.empty((len(rows.count), len(self.log_prior)))
+        result = np.empty((len(rows.known), len(self.log_prior)))
         confusion.posteriors(
             rows.indptr,
             place[rows.raw],

@@ -15,7 +15,6 @@ import numpy as np
 
 from ..errors import ModelError
 from ..task import Task
-from ..votes import Votes
 from .base import registry
 from .belief import Belief, Settings, believe
 from .pattern_model import PatternModel
@@ -52,21 +51,20 @@ class ClassModel(PatternModel):
         self.guard = guard
         self.max_patterns = max_patterns
 
-    def _believe(self, patterns: Patterns, shards: Sequence[Votes], label: int | None) -> Belief:
-        return believe(patterns, self._settings(shards, label))
+    def _believe(self, patterns: Patterns, label: int | None) -> Belief:
+        return believe(patterns, self._settings(patterns, label))
 
-    def _settings(self, shards: Sequence[Votes], label: int | None) -> Settings:
+    def _settings(self, patterns: Patterns, label: int | None) -> Settings:
         balance = given_balance(self.balance, self.task_)
         if balance is not None and label is not None:
             balance = np.array([1 - balance[label], balance[label]])
-        voters = {voter.name: voter for shard in shards for voter in shard.voters}
-        groups = sorted({voter.group for voter in voters.values() if voter.group is not None})
+        voters = patterns.voters
+        groups = sorted({voter.group for voter in voters if voter.group is not None})
         number = {name: i for i, name in enumerate(groups)}
-        named = [voters[name] for name in self.sources_]
         return Settings(
             balance,
-            np.array([voter.kind == "exhaustive" for voter in named], dtype=bool),
-            np.array([-1 if v.group is None else number[v.group] for v in named], dtype=np.int64),
+            np.array([voter.kind == "exhaustive" for voter in voters], dtype=bool),
+            np.array([-1 if v.group is None else number[v.group] for v in voters], dtype=np.int64),
             self.max_iterations,
             self.tolerance,
             self.guard,

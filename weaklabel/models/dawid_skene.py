@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from ..votes import Votes
 from .base import registry
 from .belief import Belief, quality
 from .crowds import e_step, m_step, vote_shares
@@ -33,7 +31,7 @@ class DawidSkeneModel(PatternModel):
         self.max_iterations = max_iterations
         self.tolerance = tolerance
 
-    def _believe(self, patterns: Patterns, shards: Sequence[Votes], label: int | None) -> Belief:
+    def _believe(self, patterns: Patterns, label: int | None) -> Belief:
         posterior = vote_shares(patterns)
         history: list[float] = []
         converged = False

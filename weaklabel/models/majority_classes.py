@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from ..votes import Votes
 from .base import registry
 from .belief import Belief, quality
 from .guard import majority_fit
@@ -24,7 +22,7 @@ class ClassMajorityModel(PatternModel):
 
     name: ClassVar[str] = "majority-classes"
 
-    def _believe(self, patterns: Patterns, shards: Sequence[Votes], label: int | None) -> Belief:
+    def _believe(self, patterns: Patterns, label: int | None) -> Belief:
         fit = majority_fit(patterns)
         precision, recall = quality(patterns, fit.posterior)
         n_classes = patterns.n_classes

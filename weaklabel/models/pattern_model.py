@@ -27,7 +27,8 @@ from .base import (
     shards_of,
 )
 from .belief import Belief
-from .patterns import Floats, Patterns, compress, count_patterns, distinct, document_rows
+from .counting import count_patterns
+from .patterns import Floats, Patterns, compress, distinct, document_rows
 
 
 class PatternModel:
@@ -45,7 +46,7 @@ class PatternModel:
     sources_: tuple[str, ...]
     task_: Task
 
-    def _believe(self, patterns: Patterns, shards: Sequence[Votes], label: int | None) -> Belief:
+    def _believe(self, patterns: Patterns, label: int | None) -> Belief:
         raise NotImplementedError
 
     def fit(
@@ -60,7 +61,7 @@ class PatternModel:
         for label in questions:
             patterns = count_patterns(shards, known, label, self.max_patterns)
             self.sources_ = patterns.sources
-            beliefs.append(self._believe(patterns, shards, label))
+            beliefs.append(self._believe(patterns, label))
         self.beliefs_ = tuple(beliefs)
         self._report()
         return self
@@ -85,7 +86,7 @@ class PatternModel:
             covered[gold.complete] = True
         for label, belief in self._questions():
             rows = document_rows(votes, gold, self.sources_, label)
-            few, _, group = distinct(rows)
+            few, group = distinct(rows)
             columns.append(belief.posterior(few, self._compatible(label))[group])
         if self.task_.multi:
             return np.stack([column[:, 1] for column in columns], axis=1), covered
@@ -198,11 +199,10 @@ class PatternModel:
             value = votes.label[mine] if label is None else np.ones(mine.sum(), dtype=np.int64)
             cast = ranks[mine] * n_labels + value
             raw, place = compress(cast)
-            table = belief.table(raw, self._compatible(label))[place[cast]]
+            table, symbol = belief.table(raw, self._compatible(label)), place[cast]
             best, second = _best_two(probability, label)
-            rows = np.arange(len(table))
             document = votes.document[mine]
-            weight[mine] = table[rows, best[document]] - table[rows, second[document]]
+            weight[mine] = table[symbol, best[document]] - table[symbol, second[document]]
         return Reasons(
             votes.names,
             votes.indptr,

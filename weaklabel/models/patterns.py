@@ -1,14 +1,9 @@
-"""Class votes -> distinct vote patterns with counts: all that a class model fits on.
-
-Counts of shards add up, so that a fit never sees more than one shard, and the order of documents,
-shards and sources leaves no trace: sources stand in order of their names, patterns in order of
-their hash.
-"""
+"""Class votes as rows of symbols, and which rows are alike: all that a class model looks at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +12,29 @@ from ..errors import ModelError
 from ..kernels import patterns as kernel
 from ..kernels.confusion import FULL
 from ..task import NONE
-from ..votes import Gold, Votes
+from ..votes import Gold, Voter, Votes
 
 Floats = NDArray[np.float64]
+
+BLOCK = 1 << 20
+"""Keys that move at a time when their table grows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """P distinct patterns of votes on documents.
+    """P distinct patterns of votes on documents, in order of their hash.
 
-    sources: names, sorted. raw: (S,) the symbols, rank of the source * L + vote label, sorted.
+    voters: the sources, sorted by name.
+    raw: (S,) the symbols, rank of the source * L + vote label, sorted.
     source, label: (S,) the two parts of ``raw``.
     member: (S, K) whether the symbol can be cast because class k is true.
     indptr, symbols, levels: the votes of pattern i are ``indptr[i]:indptr[i+1]``; a level of
         ``FULL`` is a vote of confidence 1.
     count: (P,) documents with this pattern. known: (P,) their gold class or -1.
-    keys: (P, 2) hashes, in whose order the patterns stand.
     looked: (M,) documents that each source looked at. n_documents: of the whole corpus.
     """
 
-    sources: tuple[str, ...]
+    voters: tuple[Voter, ...]
     raw: NDArray[np.int64]
     source: NDArray[np.int64]
     label: NDArray[np.int64]
@@ -46,9 +44,13 @@ class Patterns:
     levels: NDArray[np.int64]
     count: Floats
     known: NDArray[np.int64]
-    keys: NDArray[np.uint64]
     looked: Floats
     n_documents: int
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources."""
+        return tuple(voter.name for voter in self.voters)
 
     @property
     def n_classes(self) -> int:
@@ -80,74 +82,6 @@ class Rows:
     raw: NDArray[np.int64]
     levels: NDArray[np.int64]
     known: NDArray[np.int64]
-    count: Floats
-
-
-def count_patterns(
-    shards: Sequence[Votes],
-    gold: Sequence[Gold | None],
-    label: int | None = None,
-    limit: int = 50_000,
-) -> Patterns:
-    """Distinct patterns of all shards; of a multi-label task, those on one label (no, yes).
-
-    limit: of more patterns than about this, those seen once are sampled, see ``thin``.
-    """
-    names = tuple(sorted({name for shard in shards for name in shard.names}))
-    task = shards[0].task
-    total: Rows | None = None
-    keys: NDArray[np.uint64] = np.empty((0, 2), np.uint64)
-    looked = np.zeros(len(names))
-    n_documents = 0
-    for shard, known in zip(shards, gold, strict=True):
-        if shard.task != task:
-            raise ModelError("shards of votes to fit on have different tasks")
-        rows, keys_, _ = distinct(document_rows(shard, known, names, label))
-        total = rows if total is None else _joined(total, rows)
-        keys = np.concatenate([keys, keys_])
-        n_documents += shard.n_documents
-        for voter, documents in zip(shard.voters, shard.looked, strict=True):
-            seen = shard.n_documents if documents is None else len(documents)
-            looked[names.index(voter.name)] += seen
-    assert total is not None
-    total, keys = _regroup(total, keys) if len(shards) > 1 else (total, keys)
-    chosen, count = thin(total.count, keys, limit)
-    compatible = np.eye(2, dtype=bool) if label is not None else task.compatible
-    raw, _ = compress(total.raw)
-    few = replace(_reordered(total, chosen), count=count)
-    return _symbolic(few, raw, keys[chosen], names, compatible, looked, n_documents)
-
-
-def thin(count: Floats, keys: NDArray[np.uint64], limit: int) -> tuple[NDArray[np.int64], Floats]:
-    """Which patterns to fit on, in order of their keys, and how often each counts.
-
-    All, or about ``limit``: each is kept with a probability that grows with its count, by its
-    hash, and weighted up by the inverse (Poisson sampling, Horvitz & Thompson 1952). What is
-    dropped depends on the votes alone, not on where they stand.
-    """
-    chosen: NDArray[np.int64] = np.arange(len(count))
-    weighted = count
-    if len(count) > limit:
-        share = np.minimum(count * _rate(count, limit), 1.0)
-        bound = np.minimum(share * 2.0**64, 2.0**64 - 2048).astype(np.uint64)
-        chosen = np.flatnonzero((keys[:, 1] < bound) | (share >= 1))
-        weighted = count / share
-        weighted *= count.sum() / weighted[chosen].sum()
-    order = np.lexsort((keys[chosen, 1], keys[chosen, 0]))
-    return chosen[order], weighted[chosen[order]]
-
-
-def _rate(count: Floats, limit: int) -> float:
-    """The r at which ``sum(min(1, r count))`` is the limit."""
-    value, often = np.unique(count, return_counts=True)
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = 0.5 * (low + high)
-        if np.sum(often * np.minimum(1.0, middle * value)) < limit:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def compress(raw: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -178,7 +112,7 @@ def document_rows(
     raw = np.ascontiguousarray(raw, dtype=np.int64)
     kernel.sort_rows(indptr, raw, levels)
     kernel.share_levels(indptr, raw // n_labels, levels, FULL)
-    return Rows(indptr, raw, levels, known, np.ones(votes.n_documents))
+    return Rows(indptr, raw, levels, known)
 
 
 def _binary(
@@ -218,68 +152,58 @@ def _known(n_documents: int, gold: Gold | None, label: int | None) -> NDArray[np
     return known
 
 
-def distinct(rows: Rows) -> tuple[Rows, NDArray[np.uint64], NDArray[np.int64]]:
-    """Distinct rows with counts, their keys, and which of them each row is."""
-    keys = kernel.hash_rows(rows.indptr, rows.raw, rows.levels, rows.known)
-    group, firsts = kernel.group_rows(keys)
-    count = np.bincount(group, rows.count, minlength=len(firsts)).astype(np.float64)
-    return replace(_reordered(rows, firsts), count=count), keys[firsts], group
+def hashed(rows: Rows) -> NDArray[np.uint64]:
+    """(P, 2) keys of rows: equal rows have equal keys, and nothing else has."""
+    keys: NDArray[np.uint64] = kernel.hash_rows(rows.indptr, rows.raw, rows.levels, rows.known)
+    return keys
 
 
-def _regroup(rows: Rows, keys: NDArray[np.uint64]) -> tuple[Rows, NDArray[np.uint64]]:
-    group, firsts = kernel.group_rows(keys)
-    count = np.bincount(group, rows.count, minlength=len(firsts)).astype(np.float64)
-    return replace(_reordered(rows, firsts), count=count), keys[firsts]
+def distinct(rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Distinct rows, in order of first occurrence, and which of them each row is."""
+    table = KeyTable()
+    group = table.number(hashed(rows))
+    firsts = np.empty(len(table), dtype=np.int64)
+    firsts[group[::-1]] = np.arange(len(group))[::-1]
+    return taken(rows, firsts), group
 
 
-def _joined(left: Rows, right: Rows) -> Rows:
-    return Rows(
-        np.concatenate([left.indptr, right.indptr[1:] + left.indptr[-1]]),
-        np.concatenate([left.raw, right.raw]),
-        np.concatenate([left.levels, right.levels]),
-        np.concatenate([left.known, right.known]),
-        np.concatenate([left.count, right.count]),
-    )
+def taken(rows: Rows, chosen: NDArray[np.int64]) -> Rows:
+    """Some rows, in the order given."""
+    lengths = np.diff(rows.indptr)[chosen]
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    entries = np.repeat(rows.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
+    return Rows(indptr, rows.raw[entries], rows.levels[entries], rows.known[chosen])
 
 
-def _gather(
-    indptr: NDArray[np.int64], chosen: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """CSR bounds of the chosen rows, and which entries they hold."""
-    lengths = np.diff(indptr)[chosen]
-    bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    entries = np.repeat(indptr[chosen] - bounds[:-1], lengths) + np.arange(bounds[-1])
-    return bounds, entries
+class KeyTable:
+    """Numbers keys in order of first occurrence: a hash table that grows.
 
+    keys: (capacity, 2), of which the first ``len(table)`` are known.
+    """
 
-def _reordered(rows: Rows, chosen: NDArray[np.int64]) -> Rows:
-    indptr, entries = _gather(rows.indptr, chosen)
-    known, count = rows.known[chosen], rows.count[chosen]
-    return Rows(indptr, rows.raw[entries], rows.levels[entries], known, count)
+    def __init__(self) -> None:
+        self.keys = np.empty((0, 2), np.uint64)
+        self._slots = np.empty(0, np.int32)
+        self._size = 0
 
+    def __len__(self) -> int:
+        return self._size
 
-def _symbolic(
-    rows: Rows,
-    raw: NDArray[np.int64],
-    keys: NDArray[np.uint64],
-    names: tuple[str, ...],
-    compatible: NDArray[np.bool_],
-    looked: Floats,
-    n_documents: int,
-) -> Patterns:
-    source, label = np.divmod(raw, len(compatible))
-    return Patterns(
-        names,
-        raw,
-        source,
-        label,
-        compatible[label],
-        rows.indptr,
-        np.searchsorted(raw, rows.raw),
-        rows.levels,
-        rows.count,
-        rows.known,
-        keys,
-        looked,
-        n_documents,
-    )
+    def number(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """(P,) the number of each key; keys that are new become known."""
+        if self._size + len(keys) > len(self.keys):
+            self._grow(self._size + len(keys))
+        return self._add(keys)
+
+    def _add(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        group = np.empty(len(keys), np.int64)
+        self._size = kernel.number_keys(self._slots, self.keys, self._size, keys, group)
+        return group
+
+    def _grow(self, size: int) -> None:
+        capacity = 1 << max(size - 1, 1).bit_length()
+        known, self._size = self.keys[: self._size], 0
+        self._slots = np.full(2 * capacity, -1, np.int32)
+        self.keys = np.empty((capacity, 2), np.uint64)
+        for first in range(0, len(known), BLOCK):
+            self._add(known[first : first + BLOCK])
