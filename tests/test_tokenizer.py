@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 
 import weaklabel as wl
 from weaklabel.errors import InputError
-from weaklabel.language import blank
+from weaklabel.language import _may_match, blank, whole_words
 
 _BITS = [
     *("a", "B", "8", "D", "p", "m", "s", "no", "can't", "U.S.", "10a.m.", "http://a.b/c", "é", "ß"),
+    *("cannot", "Im", "gonna", "USD", "dollars", "Rp", "doner", "ª", "𝒳", "日本", "d'"),
     *(":", ")", "(", "-", "'", "_", "^", ".", ",", ";", "=", "<", "/", "*", "\\", "¬", "…", "—"),
     *(
         " ",
@@ -44,7 +47,7 @@ def offsets(shard: wl.Shard, d: int) -> list[tuple[int, int]]:
     return list(zip(shard.starts[rows].tolist(), shard.ends[rows].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("lang", ["en", "de", "xx", "id"])
+@pytest.mark.parametrize("lang", ["en", "de", "xx", "id", "fr"])
 @settings(max_examples=250, deadline=None)
 @given(st.lists(texts, max_size=4))
 @example([": : ) :)", "(- :", "a ( : ) :'(", "Dr. med . Dr. med", "' S 'S '' ''"])
@@ -55,6 +58,67 @@ def test_tokens_are_those_of_spacy(lang: str, documents: list[str]) -> None:
         assert shard.tokens(d) == [text[a:b] for a, b in expected(text, lang)]
     first = list(dict.fromkeys(w for d in range(len(documents)) for w in shard.tokens(d)))
     assert list(shard.lexemes) == first
+
+
+def test_it_is_known_which_languages_never_cut_words() -> None:
+    assert whole_words("en").letters[[ord(c) for c in "aZßя"]].all()
+    assert not whole_words("en").letters[[ord(c) for c in "1.' \u0301"]].any()
+    assert not whole_words("id").letters.any()  # "USDollar" has the currency cut off
+    assert {"cannot", "don't"} <= whole_words("en").rules
+
+
+_PATTERNS = [
+    *(
+        "a",
+        "[0-9]k",
+        "(?<=[0-9])(?:km|m)",
+        "(?<=[a-z])B",
+        "x?",
+        "x*y",
+        "[^a]",
+        ".",
+        "(?i:Q)",
+        "(?a:\\W)",
+        "(?a)\\W",
+    ),
+    *(
+        "\\w{3}",
+        "\\d+",
+        "\\W",
+        "[\\s-]",
+        "^b",
+        "(?<!1)z",
+        "'s$",
+        "(?:a|-)(?:1|b)",
+        "[^\\W\\d]",
+        "Ä",
+    ),
+    *("(c)\\1", "(?>ab)", "a++", "(?=\\d)a", "[\\U0001F300-\\U0001F5FF]", "(?:a|-)1"),
+]
+
+
+@pytest.mark.parametrize("pattern", _PATTERNS)
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="abBcmkQqxyzÄ", max_size=6))
+def test_a_pattern_that_finds_letters_is_never_ruled_out(pattern: str, text: str) -> None:
+    letters = whole_words("en").letters
+    search = re.compile(pattern).search
+    assert _may_match(search, letters) or not search(text)
+
+
+def test_patterns_that_need_more_than_letters_are_ruled_out() -> None:
+    wanted = [
+        "[0-9]k",
+        "(?<=[0-9])(?:km|m)",
+        "\\d+",
+        "\\W",
+        "[\\s-]",
+        "'s$",
+        "(?:a|-)1",
+        "(?=\\d)a",
+    ]
+    letters = whole_words("en").letters
+    assert not [p for p in wanted if _may_match(re.compile(p).search, letters)]
 
 
 def test_a_tokenizer_without_pieces_reads_whole_documents() -> None:

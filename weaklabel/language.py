@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -102,3 +105,68 @@ def glue(lang: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
 def _in_second_pass(rules: Any, rule: str) -> bool:
     affix = rules.find_prefix(rule) or rules.find_suffix(rule) or rules.find_infix(rule)
     return bool(affix or " " in rule or not rules.faster_heuristics)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeWords:
+    """Which strings are sure to be one token: all of these letters, and in no rule.
+
+    letters: (65536,) of code points, the last also for all above; none where rules may cut words.
+    rules: the strings that have rules of their own.
+    """
+
+    letters: NDArray[np.bool_]
+    rules: frozenset[str]
+
+
+@cache
+def whole_words(lang: str) -> WholeWords:
+    """What spaCy's tokenizer of a language need not be asked about. Only where ``glue`` is."""
+    rules: Any = blank(lang).tokenizer
+    letters = np.fromiter((chr(code).isalpha() for code in range(_TOP)), dtype=bool, count=_TOP)
+    letters[-1] = False
+    searches = (rules.prefix_search, rules.suffix_search, rules.infix_finditer)
+    if any(search is not None and _may_match(search, letters) for search in searches):
+        letters[:] = False
+    return WholeWords(letters, frozenset(rules.rules))
+
+
+def _may_match(search: Any, letters: NDArray[np.bool_]) -> bool:
+    """Whether a compiled pattern's method can find anything in a string of letters; yes if unsure.
+
+    The parsed pattern is walked: whatever it must see and a letter cannot be, rules it out.
+    """
+    pattern = getattr(search, "__self__", None)
+    if not isinstance(pattern, re.Pattern) or pattern.flags & (re.I | re.A):
+        return True
+    try:
+        parse = importlib.import_module("re._parser").parse
+        return _tree_may_match(parse(pattern.pattern, pattern.flags), letters)
+    except (ImportError, AttributeError):  # the parser is no public part of Python
+        return True
+
+
+def _tree_may_match(tree: Any, letters: NDArray[np.bool_]) -> bool:
+    return all(_part_may_match(str(kind), given, letters) for kind, given in tree)
+
+
+def _part_may_match(kind: str, given: Any, letters: NDArray[np.bool_]) -> bool:
+    match kind:
+        case "LITERAL":
+            return bool(letters[given : given + 1].any())
+        case "RANGE":
+            return bool(letters[given[0] : given[1] + 1].any())
+        case "CATEGORY":
+            return str(given) not in {"CATEGORY_DIGIT", "CATEGORY_SPACE", "CATEGORY_NOT_WORD"}
+        case "IN":
+            return any(_part_may_match(str(item), value, letters) for item, value in given)
+        case "BRANCH":
+            return any(_tree_may_match(branch, letters) for branch in given[1])
+        case "SUBPATTERN":
+            return bool(given[1]) or _tree_may_match(given[3], letters)
+        case "MAX_REPEAT" | "MIN_REPEAT":
+            return given[0] == 0 or _tree_may_match(given[2], letters)
+        case "ASSERT":
+            return _tree_may_match(given[1], letters)
+        case _:
+            return True

@@ -1,7 +1,7 @@
 """Text -> tokens: spaCy's rules for a language, or the tokens that came with a document.
 
-spaCy cuts at white space first and looks at each piece by itself, so every distinct piece is
-tokenized once per process; the rest is numbers.
+spaCy cuts at white space first and looks at each piece by itself, so it gets every distinct piece
+once, unless its rules cannot touch a run of letters; the rest is numbers.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .language import bare, blank, glue
+from .language import bare, blank, glue, whole_words
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
 _PIECE = 500_000
 """Characters that spaCy gets at once."""
 
-_REMEMBERED = 1_000_000
+_REMEMBERED = 200_000
 """Distinct pieces to remember the tokens of, per process and language."""
 
 _LONGEST = 64
 """Pieces of more characters are not remembered: they hardly come again."""
 
-Offsets = tuple[tuple[int, int], ...]
+Offsets = bytes
+"""Start and end of each token as int32: small to keep, and nothing for the garbage collector."""
+
+_ROW = 8
+"""Bytes of a start and an end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +84,11 @@ class _Text:
         lengths = [len(document.text) for document in documents]
         return cls(joined, codes, np.cumsum([0, *lengths]).astype(np.int64))
 
+    def slices(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> list[str]:
+        """(n,) strings of these bounds."""
+        joined = self.joined
+        return [joined[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+
 
 def _surrogate(documents: Sequence[Document]) -> str:
     for document in documents:
@@ -98,34 +108,48 @@ def _by_pieces(
 
     bounds, starts, ends = chunks.split(text.codes, text.bounds, classes, glued)
     ids, first = chunks.number(text.codes, starts, ends)
-    pieces = [text.joined[a:b] for a, b in zip(starts[first], ends[first], strict=True)]
-    indptr, begin, end, tokens, lexemes = _piece_tokens(pieces, lang)
+    low, high = starts[first], ends[first]
+    whole = chunks.consist_of(text.codes, low, high, whole_words(lang).letters)
+    indptr, begin, end = _piece_tokens(text.slices(low, high), whole, lang)
+    base = np.repeat(low, np.diff(indptr))
+    tokens, seen = chunks.number(text.codes, base + begin, base + end)
+    lexemes = text.slices((base + begin)[seen], (base + end)[seen])
     origin = np.repeat(text.bounds[:-1], np.diff(bounds))
     token_bounds, begin, end, token_ids = chunks.expand(
         ids, starts - origin, indptr, begin, end, tokens
     )
-    return Tokens(token_bounds[bounds], begin, end, token_ids, lexemes)
+    return Tokens(token_bounds[bounds], begin, end, token_ids, tuple(lexemes))
 
 
 def _piece_tokens(
-    pieces: Sequence[str], lang: str
-) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any], NDArray[Any], tuple[str, ...]]:
-    """Distinct pieces -> bounds of their tokens, start, end and lexeme of each, and lexemes."""
+    pieces: Sequence[str], whole: NDArray[np.bool_], lang: str
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """Distinct pieces -> bounds of their tokens, start and end of each.
+
+    whole: the pieces that are one token unless a rule is made for them.
+    """
+    rules = whole_words(lang).rules
+    odd = ~whole | np.fromiter((piece in rules for piece in pieces), dtype=bool, count=len(pieces))
+    offsets = _offsets([pieces[i] for i in np.flatnonzero(odd).tolist()], lang)
+    counts = np.ones(len(pieces), dtype=np.int64)
+    counts[odd] = [len(rows) // _ROW for rows in offsets]
+    starts = np.zeros(counts.sum(), dtype=np.int32)
+    ends = np.repeat([len(piece) for piece in pieces], counts).astype(np.int32)
+    rows = np.repeat(odd, counts)
+    flat = np.frombuffer(b"".join(offsets), dtype=np.int32).reshape(-1, 2)
+    starts[rows], ends[rows] = flat[:, 0], flat[:, 1]
+    return np.cumsum(np.concatenate([[0], counts])).astype(np.int64), starts, ends
+
+
+def _offsets(pieces: Sequence[str], lang: str) -> list[Offsets]:
+    """The tokens of distinct pieces, by spaCy unless they are remembered."""
     known = _known_pieces(lang)
     if len(known) > _REMEMBERED:
         known.clear()
+        bare.cache_clear()  # it remembers what it has seen, too
     fresh = dict(_tokenized([piece for piece in pieces if piece not in known], lang))
     known.update({piece: spans for piece, spans in fresh.items() if len(piece) <= _LONGEST})
-    indptr, starts, ends, ids = [0], [], [], []
-    lexemes: dict[str, int] = {}
-    for piece in pieces:
-        for low, high in fresh.get(piece) or known[piece]:
-            starts.append(low)
-            ends.append(high)
-            ids.append(lexemes.setdefault(piece[low:high], len(lexemes)))
-        indptr.append(len(ids))
-    begin, end, token = (np.asarray(column, dtype=np.int32) for column in (starts, ends, ids))
-    return np.asarray(indptr, dtype=np.int64), begin, end, token, tuple(lexemes)
+    return [fresh.get(piece) or known[piece] for piece in pieces]
 
 
 @cache
@@ -143,15 +167,12 @@ def _tokenized(pieces: Sequence[str], lang: str) -> Iterator[tuple[str, Offsets]
             high += 1
         batch = pieces[low:high]
         spans = _spacy_tokens(bare(lang), "\n".join(batch))
-        position, at = 0, 0
-        rows = spans.tolist()
-        for piece in batch:
-            offsets = []
-            while at < len(rows) and rows[at][0] < position + len(piece):
-                offsets.append((rows[at][0] - position, rows[at][1] - position))
-                at += 1
-            yield piece, tuple(offsets)
-            position += len(piece) + 1
+        lines = np.cumsum([0, *(len(piece) + 1 for piece in batch)])
+        bounds = np.searchsorted(spans[:, 0], lines)
+        spans -= np.repeat(lines[:-1], np.diff(bounds)).astype(np.int32)[:, None]
+        rows, cuts = spans.tobytes(), (bounds * _ROW).tolist()
+        for piece, (first, last) in zip(batch, pairwise(cuts), strict=True):
+            yield piece, rows[first:last]
         low = high
 
 
@@ -224,7 +245,7 @@ def _numbered(documents: Sequence[Document], offsets: Sequence[NDArray[np.int32]
     origin = np.repeat(text.bounds[:-1], lengths)
     starts, ends = origin + flat[:, 0], origin + flat[:, 1]
     ids, first = chunks.number(text.codes, starts, ends)
-    lexemes = tuple(text.joined[a:b] for a, b in zip(starts[first], ends[first], strict=True))
+    lexemes = tuple(text.slices(starts[first], ends[first]))
     indptr = np.cumsum(np.concatenate([[0], lengths])).astype(np.int64)
     return Tokens(
         indptr, flat[:, 0].astype(np.int32).copy(), flat[:, 1].astype(np.int32).copy(), ids, lexemes

@@ -119,6 +119,23 @@ def _same(
 
 
 @njit(cache=True)
+def consist_of(
+    codes: NDArray[np.uint32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """(n,) pieces of wanted code points only. wanted: (65536,), the last also for all above."""
+    every = np.ones(len(starts), np.bool_)
+    for n in range(len(starts)):
+        for i in range(starts[n], ends[n]):
+            if not wanted[min(codes[i], np.uint32(65535))]:
+                every[n] = False
+                break
+    return every
+
+
+@njit(cache=True)
 def expand(
     ids: NDArray[np.int32],
     starts: NDArray[np.int64],
