@@ -52,6 +52,16 @@ def test_many_lexemes_keep_their_order(tmp_path: Path) -> None:
     assert same(again.token_ids, shard.token_ids)
 
 
+def test_a_shard_of_chosen_documents_comes_back_as_if_there_were_no_others(tmp_path: Path) -> None:
+    chosen = [2, 0]
+    part = wl.Shard.from_documents(documents()).select_documents(chosen)
+    save_shard(tmp_path / "s.parquet", part)
+    again = load_shard(tmp_path / "s.parquet")
+    alone = wl.Shard.from_documents([documents()[d] for d in chosen])
+    for name, value in vars(alone).items():
+        assert same(value, getattr(again, name)), name
+
+
 def reasons(indptr: list[int]) -> Reasons:
     n = indptr[-1]
     return Reasons(
