@@ -142,6 +142,8 @@ def stays(
 
 def sampling_rate(count: NDArray[np.int64], limit: int) -> float:
     """The r at which ``sum(min(1, r count))`` is the limit; 1 if there are not so many."""
+    if len(count) <= limit:
+        return 1.0
     value, often = np.unique(count, return_counts=True)
     low, high = 0.0, 1.0
     for _ in range(50):
