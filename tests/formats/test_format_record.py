@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import weaklabel as wl
 from weaklabel.errors import VotesError
+from weaklabel.formats import write
 from weaklabel.formats.placing import flat, sentences
 from weaklabel.formats.record import Record, RecordSpan, Written, records
+from weaklabel.formats.registry import is_joinable, writers
 
 SPANS = wl.Task("spans", ("PER", "LOC"), name="names")
 TOPIC = wl.Task("classes", ("sport", "trade"), name="topic")
@@ -124,3 +130,121 @@ def test_sentences_are_given_or_lines_and_never_cut_a_span() -> None:
     assert sentences(Record("1", text, tokens), [(0, 2, span)]) == [(0, 3), (3, 4)]
     assert sentences(Record("1", text, tokens, (0, 2)), []) == [(0, 2), (2, 4)]
     assert sentences(Record("1", ""), []) == []
+
+
+def random_labels(seed: int, task: wl.Task, n_tokens: np.ndarray) -> wl.SpanLabels:
+    dice = np.random.default_rng(seed)
+    places = sorted(
+        {
+            (d, int(a), int(dice.integers(a + 1, n + 1)))
+            for d, n in enumerate(n_tokens.tolist())
+            for a in dice.integers(0, max(n, 1), size=6)
+            if n
+        }
+    )
+    document, start, end = np.array(places).reshape(-1, 3).T
+    n = len(places)
+    votes = dice.integers(0, 4, size=n)
+    total = int(votes.sum())
+    why = wl.Reasons(
+        ("list", "prompt", "rule"),
+        np.concatenate([[0], np.cumsum(votes)]),
+        dice.integers(0, 3, size=total).astype(np.int32),
+        dice.integers(0, len(task.vote_labels), size=total).astype(np.int16),
+        np.zeros(total, dtype=np.int8),
+        dice.choice([0.0, -1e-6, 0.5, dice.normal()], size=total).astype(np.float32),
+    )
+    probability = dice.dirichlet(np.ones(len(task.labels) + 1), size=n)[:, :-1]
+    chosen = dice.integers(-1, len(task.labels), size=n).astype(np.int16)
+    layer = dice.integers(0, 3, size=n).astype(np.int8)
+    columns = (document, start.astype(np.int32), end.astype(np.int32), probability, chosen, layer)
+    return wl.SpanLabels(task, n_tokens, *columns, why)
+
+
+def one_by_one(shard: wl.Shard, labels: wl.SpanLabels, d: int) -> list[RecordSpan]:
+    """The spans of a document, looked up row by row."""
+    base, found, why = int(shard.indptr[d]), [], labels.reasons
+    for i in np.flatnonzero((labels.document == d) & (labels.chosen >= 0)).tolist():
+        rows = range(int(why.indptr[i]), int(why.indptr[i + 1]))
+        found.append(
+            RecordSpan(
+                int(shard.starts[base + labels.start[i]]),
+                int(shard.ends[base + labels.end[i] - 1]),
+                labels.task.labels[labels.chosen[i]],
+                float(labels.probability[i, labels.chosen[i]]),
+                int(labels.layer[i]),
+                tuple(
+                    (
+                        why.sources[why.source[r]],
+                        labels.task.vote_labels[why.label[r]],
+                        float(why.weight[r]),
+                    )
+                    for r in rows
+                ),
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_records_against_looking_up_row_by_row(seed: int, tmp_path: Path) -> None:
+    texts = ["Anna Berg left Oslo for good", "", 'a "b"\t\u2028 c\\ 🙂', "x", " "]
+    shard = wl.Corpus.from_texts(texts).one_shard()
+    other = wl.Task("spans", ("TIME", "DATE"), name="times")
+    by_task = {
+        "names": random_labels(seed, SPANS, shard.n_tokens),
+        "times": random_labels(seed + 100, other, shard.n_tokens),
+    }
+    found = list(records(shard, by_task))
+    for d, record in enumerate(found):
+        spans = [span for labels in by_task.values() for span in one_by_one(shard, labels, d)]
+        assert record.spans == tuple(sorted(spans, key=lambda s: (s.start, s.end, s.label)))
+        low, high = shard.indptr[d], shard.indptr[d + 1]
+        places = zip(shard.starts[low:high].tolist(), shard.ends[low:high].tolist(), strict=True)
+        assert record.tokens == tuple(places)
+    write("jsonl", tmp_path / "a", found, {"names": SPANS, "times": other}, tokens=True)
+    lines = (tmp_path / "a").read_text().split("\n")
+    for line, record in zip(lines, found, strict=False):
+        row = json.loads(line)
+        assert json.dumps(row, ensure_ascii=False) == line
+        assert row["tokens"] == [list(pair) for pair in record.tokens]
+        assert row["spans"] == [
+            {
+                "start": span.start,
+                "end": span.end,
+                "label": span.label,
+                "probability": round(span.probability, 6),
+                **({"layer": span.layer} if span.layer else {}),
+                **(
+                    {"sources": [[s, k, round(w, 4)] for s, k, w in span.sources]}
+                    if span.sources
+                    else {}
+                ),
+            }
+            for span in record.spans
+        ]
+
+
+JOINABLE = [name for name in writers.own_names() if is_joinable(name)]
+
+
+@pytest.mark.parametrize("name", JOINABLE)
+def test_parts_of_a_joinable_format_make_the_whole(name: str, tmp_path: Path) -> None:
+    shard = wl.Corpus.from_texts(["Anna left Oslo", "", "b c d e f", "x y", "z"]).one_shard()
+    labels = random_labels(3, SPANS, shard.n_tokens)
+    rows = [
+        replace(r, decided_spans=r.spans[:1] if r.spans else None)
+        for r in records(shard, {"names": labels})
+    ]
+    whole = write(name, tmp_path / "whole", rows, {"names": SPANS})
+    parts = [tmp_path / str(i) for i in range(3)]
+    counts = [
+        write(name, part, rows[2 * i : 2 * i + 2], {"names": SPANS}) for i, part in enumerate(parts)
+    ]
+    assert sum(counts, Written()) == whole
+    assert b"".join(part.read_bytes() for part in parts) == (tmp_path / "whole").read_bytes()
+
+
+def test_formats_with_a_head_or_a_foot_are_not_joinable() -> None:
+    assert {"jsonl", "conll", "chat"} <= set(JOINABLE)
+    assert not {"csv", "label_studio", "kili", "argilla", "docbin", "huggingface"} & set(JOINABLE)

@@ -62,7 +62,8 @@ def test_any_text_comes_back(name: str, texts: list[str], seed: int) -> None:
     for record, document in zip(records, documents, strict=True):
         assert places(name, document) == places(name, record)
         if name not in TOKEN_LEVEL:
-            assert document.text == record.text
+            lost = name == "conllu" and not record.tokens
+            assert document.text == ("" if lost else record.text)
         if document.tokens is not None:
             assert len(document.tokens) == len(record.tokens)
 
@@ -102,7 +103,7 @@ def test_several_classes_at_once(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["jsonl", "csv", "docbin", "label_studio", "doccano", "kili"])
 def test_nested_spans_come_back(name: str, tmp_path: Path) -> None:
     flat = corpus(1)[0]
-    inner = replace(flat.spans[0], end=flat.spans[0].start + 4, layer=1, label="LOC")
+    inner = flat.spans[0]._replace(end=flat.spans[0].start + 4, layer=1, label="LOC")
     record = replace(flat, spans=(inner, *flat.spans))
     [document] = read_back(name, [record], TASKS, tmp_path)
     assert places(name, document) == places(name, record)
@@ -111,7 +112,7 @@ def test_nested_spans_come_back(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["conll", "conllu", "huggingface", "sagemaker"])
 def test_what_has_no_room_is_counted(name: str, tmp_path: Path) -> None:
     flat = corpus(1)[0]
-    inner = replace(flat.spans[0], end=flat.spans[0].start + 4, layer=1, label="LOC")
+    inner = flat.spans[0]._replace(end=flat.spans[0].start + 4, layer=1, label="LOC")
     record = replace(flat, spans=(inner, *flat.spans))
     written = write(name, tmp_path / "out", [record], TASKS)
     assert written.left_out == {"inside or across another": 1}
@@ -120,7 +121,7 @@ def test_what_has_no_room_is_counted(name: str, tmp_path: Path) -> None:
 
 def test_spans_off_the_tokens_are_counted(tmp_path: Path) -> None:
     record = corpus(1)[0]
-    torn = replace(record, spans=(replace(record.spans[0], end=record.spans[0].end - 1),))
+    torn = replace(record, spans=(record.spans[0]._replace(end=record.spans[0].end - 1),))
     for name in ("conll", "conllu", "docbin", "huggingface", "prodigy"):
         written = write(name, tmp_path / "out", [torn], TASKS)
         assert written.left_out == {"not on whole tokens": 1}, name

@@ -219,7 +219,7 @@ def test_jsonl_layers_fields_and_given_tokens(tmp_path: Path) -> None:
 
 
 def test_jsonl_says_who_voted_what(tmp_path: Path) -> None:
-    told = replace(PER, sources=(("list", "PER", 1.23456),))
+    told = PER._replace(sources=(("list", "PER", 1.23456),))
     record = Record("d", TEXT, spans=(told,), fields={"url": "x", "text": "never"})
     write("jsonl", tmp_path / "a", [record], {"spans": SPANS}, model_version="m1")
     assert json.loads((tmp_path / "a").read_text()) == {
@@ -282,7 +282,7 @@ def test_chat_lines(tmp_path: Path) -> None:
 
 def test_preferences_are_where_a_person_decided_otherwise(tmp_path: Path) -> None:
     undecided = Record("a", TEXT, spans=(PER,))
-    agreed = replace(undecided, decided_spans=(replace(PER, probability=1.0),))
+    agreed = replace(undecided, decided_spans=(PER._replace(probability=1.0),))
     changed = replace(undecided, decided_spans=(PER, ORG))
     rows = [undecided, agreed, changed]
     assert write("preference", tmp_path / "t.jsonl", rows, {"s": SPANS}).documents == 1

@@ -11,10 +11,11 @@ from ..errors import InputError
 from ..task import Task
 from .files import json_line, output_file
 from .record import Record, RecordSpan, Written, check_labels
-from .registry import writers
+from .registry import joinable, writers
 
 
 @writers.register("chat")
+@joinable
 def write_chat(
     path: Path | str,
     records: Iterable[Record],
@@ -44,6 +45,7 @@ def write_chat(
 
 
 @writers.register("preference")
+@joinable
 def write_preference(
     path: Path | str,
     records: Iterable[Record],

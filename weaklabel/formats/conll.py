@@ -14,7 +14,7 @@ from ..task import Task
 from .files import InputFile, Source, input_files, output_file
 from .placing import flat_on_tokens, sentences, tags_of
 from .record import Record, Written
-from .registry import readers, writers
+from .registry import joinable, readers, writers
 
 _BOUNDARY = "-DOCSTART-"
 
@@ -119,6 +119,7 @@ def _check_tag(tag: str, where: str) -> None:
 
 
 @writers.register("conll")
+@joinable
 def write_conll(
     path: Path | str,
     records: Iterable[Record],

@@ -14,7 +14,7 @@ from ..task import Task
 from .files import InputFile, Source, input_files, output_file
 from .placing import flat_on_tokens, sentences, tags_of
 from .record import Record, Written
-from .registry import readers, writers
+from .registry import joinable, readers, writers
 
 _ESCAPES = {" ": r"\s", "\t": r"\t", "\r": r"\r", "\n": r"\n", "|": r"\p", "\\": r"\\"}
 _UNESCAPES = {code[1]: character for character, code in _ESCAPES.items()}
@@ -146,6 +146,7 @@ def _row(line: str, where: str) -> tuple[_Row | None, int]:
 
 
 @writers.register("conllu")
+@joinable
 def write_conllu(
     path: Path | str,
     records: Iterable[Record],
@@ -155,7 +156,8 @@ def write_conllu(
 ) -> Written:
     """CoNLL-U: FORM, and NER= and the white space in MISC; a "# newdoc id" for each document.
 
-    White space within a token is written as it is, save tabs and line ends, which become "_".
+    White space within a token is written as it is, save tabs and line ends, which become "_";
+    white space around no token at all has no room here.
     """
     written = Written()
     with output_file(path) as out:

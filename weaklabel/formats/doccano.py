@@ -13,7 +13,7 @@ from .checks import a_list, a_text, an_annotation, an_id, label_list, objects, s
 from .files import Source, input_files, json_line, output_file
 from .offsets import Offsets, Unit
 from .record import Record, Written
-from .registry import readers, writers
+from .registry import joinable, readers, writers
 
 _KNOWN = ("id", "doc_id", "text", "label", "entities", "cats", "relations", "Comments")
 
@@ -69,6 +69,7 @@ def _span(item: Any, text: str, offsets: Offsets, where: str) -> Annotation:
 
 
 @writers.register("doccano")
+@joinable
 def write_doccano(
     path: Path | str,
     records: Iterable[Record],

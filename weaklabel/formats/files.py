@@ -152,9 +152,13 @@ def output_file(path: Path | str) -> Iterator[IO[bytes]]:
             yield raw
 
 
+spelled = json.JSONEncoder(ensure_ascii=False).encode
+"""A JSON value as text."""
+
+
 def json_line(value: Any) -> bytes:
     """A JSON value as a line of UTF-8."""
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    return spelled(value).encode() + b"\n"
 
 
 def write_json_list(path: Path | str, rows: Iterable[Any]) -> None:

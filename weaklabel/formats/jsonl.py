@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..corpus import Document
 from ..errors import InputError
 from ..task import Task
 from .checks import a_list, a_string, a_text, an_id, label_list, objects, span_layer, words
-from .files import Source, input_files, json_line, output_file
-from .record import Record, RecordSpan, Written, check_labels
-from .registry import readers, writers
+from .files import Source, input_files, output_file, spelled
+from .record import Record, RecordSpan, Voted, Written, check_labels
+from .registry import joinable, readers, writers
 
 
 @readers.register("jsonl")
@@ -96,6 +97,7 @@ def find_tokens(tokens: list[str], text: str, where: str) -> tuple[tuple[int, in
 
 
 @writers.register("jsonl")
+@joinable
 def write_jsonl(
     path: Any,
     records: Iterable[Record],
@@ -117,34 +119,47 @@ def write_jsonl(
     written = Written()
     with output_file(path) as out:
         for record in records:
-            row: dict[str, Any] = {"id": record.id, "text": record.text}
+            row = {"id": spelled(record.id), "text": spelled(record.text)}
             if "spans" in kinds:
-                row["spans"] = [_span(span, sources) for span in record.spans]
+                row["spans"] = f"[{', '.join([_span(span, sources) for span in record.spans])}]"
             if "classes" in kinds:
-                row["label"] = list(record.chosen) if several else next(iter(record.chosen), None)
-                row["probabilities"] = {k: round(p, 6) for k, p in record.classes.items()}
+                label = list(record.chosen) if several else next(iter(record.chosen), None)
+                row["label"] = spelled(label)
+                row["probabilities"] = spelled({k: round(p, 6) for k, p in record.classes.items()})
                 if sources and record.sources:
-                    row["sources"] = [[s, k, round(w, 4)] for s, k, w in record.sources]
+                    row["sources"] = _voted(record.sources)
             if tokens:
-                row["tokens"] = [list(pair) for pair in record.tokens]
+                row["tokens"] = spelled(list(record.tokens))
             if model_version:
-                row["model"] = model_version
-            row |= {k: v for k, v in record.fields.items() if k not in row}
-            out.write(json_line(row))
+                row["model"] = spelled(model_version)
+            line = ", ".join([f'"{key}": {value}' for key, value in row.items()])
+            rest = {k: v for k, v in record.fields.items() if k not in row}
+            line += f", {spelled(rest)[1:-1]}" if rest else ""
+            out.write(f"{{{line}}}\n".encode())
             written.documents += 1
             written.spans += len(record.spans)
     return written
 
 
-def _span(span: RecordSpan, sources: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "start": span.start,
-        "end": span.end,
-        "label": span.label,
-        "probability": round(span.probability, 6),
-    }
-    if span.layer:
-        row["layer"] = span.layer
-    if sources and span.sources:
-        row["sources"] = [[s, k, round(w, 4)] for s, k, w in span.sources]
-    return row
+def _span(span: RecordSpan, sources: bool) -> str:
+    start, end, label, probability, layer, votes = span
+    deep = f', "layer": {layer}' if layer else ""
+    voted = f', "sources": {_voted(votes)}' if sources and votes else ""
+    return (
+        f'{{"start": {start}, "end": {end}, "label": {_label(label)}, '
+        f'"probability": {_probability(probability)}{deep}{voted}}}'
+    )
+
+
+_label = lru_cache(maxsize=1024)(spelled)
+
+
+@lru_cache(maxsize=65_536)
+def _probability(value: float) -> str:
+    return spelled(round(value, 6))
+
+
+@lru_cache(maxsize=65_536)
+def _voted(sources: Voted) -> str:
+    # 0.0 and -0.0 are one key of the cache, so they must be spelled alike
+    return spelled([[source, label, round(weight + 0.0, 4)] for source, label, weight in sources])

@@ -14,7 +14,7 @@ from .checks import a_list, a_string, a_text, an_annotation, an_id, an_object, o
 from .files import Source, input_files, json_line, output_file
 from .offsets import CodeUnit, Offsets
 from .record import Record, Written, check_labels
-from .registry import readers, writers
+from .registry import joinable, readers, writers
 
 End = Literal["inclusive", "exclusive"]
 
@@ -117,6 +117,7 @@ def _layers(
 
 
 @writers.register("labelbox")
+@joinable
 def write_labelbox(
     path: Path | str,
     records: Iterable[Record],

@@ -13,7 +13,7 @@ from .checks import a_list, a_text, an_annotation, an_id, an_object, label_list,
 from .files import Source, input_files, json_line, output_file
 from .placing import on_tokens
 from .record import Record, Written
-from .registry import readers, writers
+from .registry import joinable, readers, writers
 
 _OWN = ("text", "tokens", "spans", "meta", "options", "accept", "answer", "label")
 
@@ -80,6 +80,7 @@ def _labels(
 
 
 @writers.register("prodigy")
+@joinable
 def write_prodigy(
     path: Path | str, records: Iterable[Record], tasks: Mapping[str, Task]
 ) -> Written:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from itertools import islice, pairwise, repeat
+from operator import attrgetter
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..corpus import Shard
 from ..errors import VotesError
@@ -16,8 +22,7 @@ Voted = tuple[tuple[str, str, float], ...]
 """Who voted what, and what it added to the log-odds of the label, in nats."""
 
 
-@dataclass(frozen=True)
-class RecordSpan:
+class RecordSpan(NamedTuple):
     """A labelled span: characters, end exclusive. layer: 0, or the depth of a nested one."""
 
     start: int
@@ -28,8 +33,41 @@ class RecordSpan:
     sources: Voted = ()
 
 
-Tokens = tuple[tuple[int, int], ...]
+Tokens = Sequence[tuple[int, int]]
 """Character offsets of tokens."""
+
+
+class TokenOffsets(Tokens):
+    """Offsets of the tokens of a document; pairs are made when somebody wants them."""
+
+    def __init__(self, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> None:
+        self._starts, self._ends = starts, ends
+
+    @cached_property
+    def _pairs(self) -> tuple[tuple[int, int], ...]:
+        return tuple(zip(self._starts.tolist(), self._ends.tolist(), strict=True))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[int, int], ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._pairs[index]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._pairs == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._pairs)
+
 
 Known = tuple[Gold, set[int]]
 """What persons decided of a task, and the documents that they know in full."""
@@ -76,6 +114,11 @@ class Written:
     spans: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
+    def __add__(self, other: Written) -> Written:
+        reasons = self.left_out.keys() | other.left_out.keys()
+        left_out = {r: self.left_out.get(r, 0) + other.left_out.get(r, 0) for r in sorted(reasons)}
+        return Written(self.documents + other.documents, self.spans + other.spans, left_out)
+
     def leave_out(self, reason: str, count: int = 1) -> None:
         """Count spans that could not be written."""
         if count:
@@ -91,18 +134,21 @@ def records(
     tasks side by side, so tasks of one kind that go into the same record must not share a label.
     """
     check_labels([known.task for known in labels.values()])
-    span_labels = [known for known in labels.values() if isinstance(known, SpanLabels)]
-    class_labels = [known for known in labels.values() if isinstance(known, ClassLabels)]
+    spans_by_task = [_spans(one, shard) for one in labels.values() if isinstance(one, SpanLabels)]
+    classes_of = [_classes(one) for one in labels.values() if isinstance(one, ClassLabels)]
     decided = [(known, set(known.complete.tolist())) for known in (gold or {}).values()]
-    starts, ends = shard.starts.tolist(), shard.ends.tolist()
-    bounds = shard.indptr.tolist()
-    for d, identifier in enumerate(shard.ids):
-        low, high = bounds[d], bounds[d + 1]
-        tokens = tuple(zip(starts[low:high], ends[low:high], strict=True))
-        spans = [span for known in span_labels for span in _spans(known, d, tokens)]
-        classes, chosen, sources = _classes(class_labels, d)
+    for d, (low, high) in enumerate(pairwise(shard.indptr.tolist())):
+        tokens = TokenOffsets(shard.starts[low:high], shard.ends[low:high])
+        spans = [span for walk in spans_by_task for span in next(walk)]
+        classes: dict[str, float] = {}
+        chosen: tuple[str, ...] = ()
+        sources: Voted = ()
+        for walk in classes_of:
+            more = next(walk)
+            classes |= more[0]
+            chosen, sources = chosen + more[1], sources + more[2]
         yield Record(
-            identifier,
+            shard.ids[d],
             shard.texts[d],
             tokens,
             tuple(shard.sentence_starts[low:high].nonzero()[0].tolist()),
@@ -130,46 +176,53 @@ def check_labels(tasks: Iterable[Task]) -> None:
                 )
 
 
-def _spans(labels: SpanLabels, document: int, tokens: Tokens) -> Iterator[RecordSpan]:
-    low, high = labels.document.searchsorted([document, document + 1])
-    for i in range(int(low), int(high)):
-        k = int(labels.chosen[i])
-        if k != NONE:
-            yield RecordSpan(
-                tokens[int(labels.start[i])][0],
-                tokens[int(labels.end[i]) - 1][1],
-                labels.task.labels[k],
-                float(labels.probability[i, k]),
-                int(labels.layer[i]),
-                _voted(labels.reasons, i, labels.task),
-            )
-
-
-def _classes(
-    tasks: list[ClassLabels], document: int
-) -> tuple[dict[str, float], tuple[str, ...], Voted]:
-    classes: dict[str, float] = {}
-    chosen: list[str] = []
-    sources: Voted = ()
-    for labels in tasks:
-        row = labels.probability[document].tolist()
-        classes |= dict(zip(labels.task.labels, row, strict=True))
-        if labels.covered[document]:
-            one = max(range(len(row)), key=row.__getitem__)
-            holds = [k for k, p in enumerate(row) if p > 0.5] if labels.task.multi else [one]
-            chosen += [labels.task.labels[k] for k in holds]
-        sources += _voted(labels.reasons, document, labels.task)
-    return classes, tuple(chosen), sources
-
-
-def _voted(reasons: Reasons | None, item: int, task: Task) -> Voted:
-    if reasons is None:
-        return ()
-    return tuple(
-        (reasons.sources[reasons.source[r]], task.vote_labels[reasons.label[r]], weight)
-        for r in range(int(reasons.indptr[item]), int(reasons.indptr[item + 1]))
-        for weight in [float(reasons.weight[r])]
+def _spans(labels: SpanLabels, shard: Shard) -> Iterator[list[RecordSpan]]:
+    """The labelled spans, document by document."""
+    rows = labels.labelled
+    document, chosen = labels.document[rows], labels.chosen[rows]
+    start, end = shard.characters(document, labels.start[rows], labels.end[rows])
+    spans = map(
+        RecordSpan,
+        start.tolist(),
+        end.tolist(),
+        [labels.task.labels[k] for k in chosen.tolist()],
+        labels.probability[rows, chosen].tolist(),
+        labels.layer[rows].tolist(),
+        _voted(labels.reasons, rows, labels.task),
     )
+    for count in np.bincount(document, minlength=labels.n_documents).tolist():
+        yield list(islice(spans, count))
+
+
+def _classes(labels: ClassLabels) -> Iterator[tuple[dict[str, float], tuple[str, ...], Voted]]:
+    """Probabilities, chosen classes and who voted, document by document."""
+    names = labels.task.labels
+    voted = _voted(labels.reasons, np.arange(labels.n_documents), labels.task)
+    rows = zip(labels.probability.tolist(), labels.covered.tolist(), voted, strict=False)
+    for row, covered, sources in rows:
+        chosen: tuple[str, ...] = ()
+        if covered and labels.task.multi:
+            chosen = tuple(names[k] for k, p in enumerate(row) if p > 0.5)
+        elif covered:
+            chosen = (names[max(range(len(row)), key=row.__getitem__)],)
+        yield dict(zip(names, row, strict=True)), chosen, sources
+
+
+def _voted(reasons: Reasons | None, items: NDArray[np.int64], task: Task) -> Iterator[Voted]:
+    """The reasons of items. What is said again and again is one object."""
+    if reasons is None:
+        return repeat(())
+    picked = reasons.select(items)
+    said = picked.source.astype(np.int64) * len(task.vote_labels) + picked.label
+    bits = picked.weight.astype(np.float32).view(np.uint32)
+    _, first, kind = np.unique(said << 32 | bits, return_index=True, return_inverse=True)
+    columns = (picked.source[first], picked.label[first], picked.weight[first])
+    votes = [
+        (reasons.sources[source], task.vote_labels[label], weight)
+        for source, label, weight in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+    each = [votes[i] for i in kind.tolist()]
+    return (tuple(each[low:high]) for low, high in pairwise(picked.indptr.tolist()))
 
 
 def _corrected_spans(
@@ -214,5 +267,8 @@ def _decided_classes(known: list[Known], document: int) -> tuple[str, ...] | Non
     )
 
 
+_PLACE = attrgetter("start", "end", "label")
+
+
 def _in_order(spans: Iterable[RecordSpan]) -> tuple[RecordSpan, ...]:
-    return tuple(sorted(spans, key=lambda s: (s.start, s.end, s.label)))
+    return tuple(sorted(spans, key=_PLACE))

@@ -13,7 +13,7 @@ from .checks import a_list, a_text, an_annotation, an_id, an_object, objects, so
 from .files import Source, input_files, json_line, output_file
 from .placing import flat
 from .record import Record, Written, check_labels
-from .registry import readers, writers
+from .registry import joinable, readers, writers
 
 _SPANS = "groundtruth/text-span"
 _CLASS = "groundtruth/text-classification"
@@ -64,6 +64,7 @@ def _classes(facts: dict[str, Any], where: str) -> tuple[str, ...]:
 
 
 @writers.register("sagemaker")
+@joinable
 def write_sagemaker(
     path: Path | str,
     records: Iterable[Record],
