@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,12 @@ class Shard:
             for name in ("ids", "texts", "fields", "spans", "classes")
         }
         return Shard(indptr=indptr, lexemes=self.lexemes, lang=self.lang, **columns)
+
+    def compact(self) -> Shard:
+        """The same without lexemes that no token has, to be sent elsewhere."""
+        used, ids = np.unique(self.token_ids, return_inverse=True)
+        lexemes = tuple(self.lexemes[i] for i in used)
+        return replace(self, token_ids=ids.astype(self.token_ids.dtype), lexemes=lexemes)
 
     def tokens(self, document: int) -> list[str]:
         """The token strings of one document."""

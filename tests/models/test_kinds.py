@@ -47,9 +47,9 @@ def corpus(seed: int = 0, documents: int = 300) -> tuple[Shard, Votes]:
 
 def test_a_gazetteer_never_contradicts_itself() -> None:
     shard, votes = corpus()
-    counter = KindCounter(2)
+    counter = KindCounter(2, 2)
     counter.add(votes, votes.source, shard)
-    assert counter.exhaustive(2).tolist() == [False, True]
+    assert counter.exhaustive().tolist() == [False, True]
 
 
 def test_with_one_label_a_tagger_leaves_words_out() -> None:
@@ -66,23 +66,25 @@ def test_with_one_label_a_tagger_leaves_words_out() -> None:
     )
     random = np.random.default_rng(0)
     half = one.rows((one.source == 0) | (random.random(len(one)) < 0.4))
-    counter = KindCounter(2)
+    counter = KindCounter(2, 1)
     counter.add(half, half.source, shard)
-    assert counter.exhaustive(1).tolist() == [False, True]
+    assert counter.exhaustive().tolist() == [False, True]
 
 
 def test_shards_give_the_same_kinds() -> None:
     shard, votes = corpus()
     items = [Document.from_tokens(shard.ids[d], [shard.tokens(d)]) for d in range(len(shard))]
-    counter = KindCounter(2)
+    counter = KindCounter(2, 2)
     for chosen in (np.arange(100, 300), np.arange(100)):
         part = votes.select_documents(chosen)
-        counter.add(part, part.source, Shard.from_documents(items[d] for d in chosen))
-    whole = KindCounter(2)
+        other = KindCounter(2, 2)
+        other.add(part, part.source, Shard.from_documents(items[d] for d in chosen))
+        counter.plus(other)
+    whole = KindCounter(2, 2)
     whole.add(votes, votes.source, shard)
     for one, other in zip(counter.votes.rows(), whole.votes.rows(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert counter.exhaustive(2).tolist() == whole.exhaustive(2).tolist()
+    assert counter.exhaustive().tolist() == whole.exhaustive().tolist()
 
 
 def test_what_is_declared_is_believed() -> None:

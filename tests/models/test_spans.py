@@ -390,7 +390,9 @@ def test_patterns_of_shards_add_up() -> None:
     whole.add(clusters_of(votes, votes.names), votes, votes.names)
     for chosen in (np.arange(10, 30), np.arange(10)):
         part = votes.select_documents(chosen)
-        parts.add(clusters_of(part, votes.names), part, votes.names)
+        other = PatternCounter(4)
+        other.add(clusters_of(part, votes.names), part, votes.names)
+        parts.plus(other)
     one, two = whole.patterns(), parts.patterns()
     np.testing.assert_array_equal(one.rows, two.rows)
     np.testing.assert_array_equal(one.count, two.count)

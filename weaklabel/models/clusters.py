@@ -131,6 +131,12 @@ class PatternCounter:
             tokens = total if looked is None else float(votes.n_tokens[looked].sum())
             self.n_tokens[names.index(name)] += tokens
 
+    def plus(self, other: PatternCounter) -> None:
+        """Take in what another one counted on other shards."""
+        for key, count in other.counts.items():
+            self.counts[key] = self.counts.get(key, 0) + count
+        self.n_tokens += other.n_tokens
+
     def patterns(self) -> Patterns:
         """What was counted."""
         keys = sorted(self.counts)

@@ -13,18 +13,17 @@ votes decide wherever there are votes; unvoted tokens count ``UNLABELLED`` as ne
 text only proposes spans that no source voted for and that it holds to be likely.
 
 Learning in bounded memory: of all documents, those whose texts have the smallest hashes, up to
-about ``max_tokens`` tokens. Neither shards nor the order of documents change that. A text that
-cannot be among them is passed over, so the cost does not grow with the corpus.
+about ``max_tokens`` tokens (``Choice``). Neither shards nor the order of documents change that.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol, Self
+from functools import cached_property, partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,26 +49,67 @@ GLIMPSE = 0.3
 STRENGTH = 1.5
 
 
-Key = tuple[bytes, bytes]
+Key = tuple[int, bytes]
+
+
+class Choice:
+    """The documents of a corpus with the smallest text hashes, until there are enough tokens.
+
+    Of texts that are equal to the last one all are kept, within reason: which of them are learned
+    from is decided by what is said of them.
+    """
+
+    def __init__(self, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
+        nothing = np.zeros(0, dtype=np.int64)
+        self.columns = (nothing.astype(np.uint64), nothing, nothing, nothing)
+
+    def add(self, index: int, shard: Shard) -> None:
+        """Consider the documents of a shard."""
+        where = np.full(len(shard), index)
+        self._consider(text_keys(shard), where, np.arange(len(shard)), shard.n_tokens)
+
+    def plus(self, other: Choice) -> None:
+        """Consider what another one chose from other shards."""
+        self._consider(*other.columns)
+
+    def _consider(self, *more: NDArray[Any]) -> None:
+        columns = [np.concatenate(pair) for pair in zip(self.columns, more, strict=True)]
+        order = np.lexsort((columns[2], columns[1], columns[0]))
+        key, shard, document, tokens = (column[order] for column in columns)
+        before = np.cumsum(tokens) - tokens
+        kept = (before < self.max_tokens) & (np.arange(len(key)) < self.max_tokens)
+        if not kept.all():
+            kept |= (key == key[kept][-1]) & (before < 2 * self.max_tokens)
+        self.columns = (key[kept], shard[kept], document[kept], tokens[kept])
+
+    def by_shard(self) -> dict[int, NDArray[np.int64]]:
+        """The documents of each shard that were chosen, in order."""
+        _, shard, document, _ = self.columns
+        return {int(i): np.sort(document[shard == i]) for i in np.unique(shard)}
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """One shard to learn from."""
+    """Documents to learn from, and how what their votes say is found out."""
 
     shard: Shard
     votes: Votes
-    evidence: Evidence
+    gold: Gold | None
+    judge: Callable[[Votes, Gold | None], Evidence]
 
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the votes say."""
+        return self.judge(self.votes, self.gold)
 
-class Lessons(Protocol):
-    """Shards to learn from, made when asked for."""
-
-    texts: Sequence[Shard]
-
-    def lesson(self, i: int, documents: NDArray[np.int64] | None = None) -> Lesson:
-        """A shard, or some of its documents."""
-        ...
+    def select(self, documents: NDArray[np.int64]) -> Lesson:
+        """Some of the documents."""
+        if len(documents) == len(self.shard):
+            return self
+        gold = None if self.gold is None else self.gold.select_documents(documents)
+        votes, shard = self.votes.select_documents(documents), self.shard
+        return Lesson(shard.select_documents(documents), votes, gold, self.judge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,19 +192,28 @@ class _Sample:
             self.fold[rows],
         )
 
-    def plus(self, other: _Sample) -> _Sample:
-        """Both."""
-        pairs = ("length", "features", "tags", "weight", "voted", "fold")
-        joined = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in pairs}
-        return _Sample(self.key + other.key, **joined)
+    @classmethod
+    def together(cls, parts: Sequence[_Sample]) -> _Sample:
+        """All of them."""
+        names = ("length", "features", "tags", "weight", "voted", "fold")
+        joined = {n: np.concatenate([getattr(part, n) for part in parts]) for n in names}
+        return cls([key for part in parts for key in part.key], **joined)
 
 
 def fit_context(
-    lessons: Lessons, *, n_labels: int, exhaustive: NDArray[np.bool_], max_tokens: int, seed: int
+    lessons: Sequence[Lesson],
+    *,
+    n_labels: int,
+    exhaustive: NDArray[np.bool_],
+    max_tokens: int,
+    seed: int,
 ) -> Context | None:
     """Learn from the lessons; None if there is nothing to learn from."""
-    sample = _sample(lessons, n_labels, exhaustive, max_tokens)
-    if sample is None or not sample.voted.any() or len(np.unique(sample.fold)) < FOLDS:
+    if not lessons:
+        return None
+    parts = [_sample_of(lesson, n_labels, exhaustive) for lesson in lessons]
+    sample = _Sample.together(parts).smallest(max_tokens).in_order()
+    if not sample.voted.any() or len(np.unique(sample.fold)) < FOLDS:
         return None
     with ThreadPoolExecutor(max_workers=2) as pool:
         coefficients = list(pool.map(partial(_fit_fold, sample, seed=seed), range(FOLDS)))
@@ -182,23 +231,6 @@ def fit_context(
     full = sample.length.sum() >= max_tokens
     last = max(sample.key)[0] if full else None
     return replace(context, threshold=_threshold(context, lessons, last))
-
-
-def _sample(
-    lessons: Lessons, n_labels: int, exhaustive: NDArray[np.bool_], max_tokens: int
-) -> _Sample | None:
-    sample: _Sample | None = None
-    for i in range(len(lessons.texts)):
-        keys = _text_keys(lessons.texts[i])
-        if sample is not None and sample.length.sum() >= max_tokens:
-            last = max(sample.key)[0]
-            chosen = np.flatnonzero([key <= last for key in keys])
-        else:
-            chosen = np.arange(len(keys))
-        if len(chosen):
-            part = _sample_of(lessons.lesson(i, chosen), n_labels, exhaustive)
-            sample = (part if sample is None else sample.plus(part)).smallest(max_tokens)
-    return None if sample is None else sample.in_order()
 
 
 def explained(tags: NDArray[Any], predicted: Floats) -> float:
@@ -229,14 +261,15 @@ def fuse(context: Context, evidence: Evidence, shard: Shard) -> tuple[Floats, Fl
     return scores, outside
 
 
-def _threshold(context: Context, lessons: Lessons, last: bytes | None) -> float:
+def _threshold(context: Context, lessons: Sequence[Lesson], last: int | None) -> float:
     """The best threshold on the documents that the text was learned from, up to hash ``last``."""
     judged = []
-    for i in range(len(lessons.texts)):
-        keys = _text_keys(lessons.texts[i])
-        chosen = np.flatnonzero([last is None or key < last for key in keys])
-        if len(chosen):
-            lesson = lessons.lesson(i, chosen)
+    for whole in lessons:
+        keys = text_keys(whole.shard)
+        lesson = whole.select(
+            np.flatnonzero(keys < last) if last is not None else np.arange(len(keys))
+        )
+        if len(lesson.shard):
             evidence = lesson.evidence
             scores, outside = fuse(context, evidence, lesson.shard)
             posterior, _, _ = layers_of(evidence.lattice, scores, outside, LIKELY, False)
@@ -291,7 +324,7 @@ def _sample_of(lesson: Lesson, n_labels: int, exhaustive: NDArray[np.bool_]) -> 
     unvoted = _trust_in_silence(lesson, exhaustive)
     weight = np.where(voted, 1.0, np.repeat(unvoted, shard.n_tokens))
     return _Sample(
-        list(zip(_text_keys(shard), _content_keys(lesson, unvoted), strict=True)),
+        list(zip(text_keys(shard).tolist(), _content_keys(lesson, unvoted), strict=True)),
         shard.n_tokens.astype(np.int64),
         token_features(shard),
         tags.astype(np.float32),
@@ -313,9 +346,10 @@ def _trust_in_silence(lesson: Lesson, exhaustive: NDArray[np.bool_]) -> Floats:
     return level
 
 
-def _text_keys(shard: Shard) -> list[bytes]:
-    """A hash of each document's text, another one than its fold goes by."""
-    return [_digest(b"chosen", text.encode("utf-8", "surrogatepass")) for text in shard.texts]
+def text_keys(shard: Shard) -> NDArray[np.uint64]:
+    """(D,) a hash of each document's text, another one than its fold goes by."""
+    keys = [_digest(b"chosen", text.encode("utf-8", "surrogatepass")) for text in shard.texts]
+    return np.frombuffer(b"".join(keys), dtype=">u8").astype(np.uint64)
 
 
 def _content_keys(lesson: Lesson, unvoted: Floats) -> list[bytes]:

@@ -14,6 +14,7 @@ often than on just any cluster. Such a source is taken to have seen the document
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -43,10 +44,13 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class KindCounter:
-    """Gathers, shard by shard, which strings a source labels how; any order gives the same."""
+    """Gathers, shard by shard, which strings a source labels how; any order gives the same.
 
-    def __init__(self, n_sources: int) -> None:
-        self.n_sources = n_sources
+    Of all words it takes note only where there is but one label, and nothing else to go by.
+    """
+
+    def __init__(self, n_sources: int, n_labels: int) -> None:
+        self.n_sources, self.n_labels = n_sources, n_labels
         self.votes = _Tally(3)
         self.words = _Tally(1)
         self.inside = _Tally(2)
@@ -59,14 +63,22 @@ class KindCounter:
         length = (votes.end - votes.start).astype(np.int64)
         strings = _strings(tokens, first, length)
         self.votes.add(strings, source.astype(np.uint64), votes.label.astype(np.uint64))
+        if self.n_labels > 1:
+            return
         self.words.add(tokens)
         long = length > 1
         within = np.repeat(first[long], length[long]) + _ranges(length[long])
         self.inside.add(tokens[within], np.repeat(source[long], length[long]).astype(np.uint64))
 
-    def exhaustive(self, n_labels: int) -> NDArray[np.bool_]:
+    def plus(self, other: KindCounter) -> None:
+        """Take in what another one counted on other shards."""
+        self.votes.plus(other.votes)
+        self.words.plus(other.words)
+        self.inside.plus(other.inside)
+
+    def exhaustive(self) -> NDArray[np.bool_]:
         """(M,) what each source is."""
-        if n_labels == 1:
+        if self.n_labels == 1:
             return self._unfaithful()
         (string, source, _), count = self.votes.rows()
         group, first, labels = _groups(string, source)
@@ -116,6 +128,13 @@ class BunchCounter:
         self.chances += np.bincount(source, times * (all_there - 1), minlength=n_sources)
         self.clusters += len(document)
 
+    def plus(self, other: BunchCounter) -> None:
+        """Take in what another one counted on other shards."""
+        self.voted += other.voted
+        self.pairs += other.pairs
+        self.chances += other.chances
+        self.clusters += other.clusters
+
     def bunched(self) -> NDArray[np.bool_]:
         """(M,) whether a source seems to have seen only the documents it voted on."""
         nearby = (self.pairs + 1) / (self.chances + 3)
@@ -123,7 +142,7 @@ class BunchCounter:
         return (nearby > BUNCHED * anywhere) & (self.chances >= WORDS)
 
 
-def seen_where_voted(votes: Votes, names: set[str]) -> Votes:
+def seen_where_voted(votes: Votes, names: Collection[str]) -> Votes:
     """Votes in which the named sources looked only at the documents that they voted on."""
     looked = list(votes.looked)
     for j, name in enumerate(votes.names):
@@ -151,7 +170,13 @@ class _Tally:
 
     def add(self, *columns: Words) -> None:
         rows = np.stack(columns)
-        self.parts.append(_count_rows(rows, np.ones(rows.shape[1], dtype=np.int64)))
+        self._take_in([_count_rows(rows, np.ones(rows.shape[1], dtype=np.int64))])
+
+    def plus(self, other: _Tally) -> None:
+        self._take_in(other.parts)
+
+    def _take_in(self, parts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]]) -> None:
+        self.parts += parts
         if len(self.parts) > 16:
             self.parts = [self.rows()]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..corpus import Shard
 from ..errors import LabelModelWarning, ModelError, NotFitted
-from ..kernels.lattice import Lattice, cluster_starts
+from ..kernels.lattice import Lattice
 from ..labels import SpanLabels
 from ..task import NONE, Task
 from ..votes import Gold, Votes
@@ -30,10 +31,20 @@ from .base import (
 from .candidates import Evidence, evidence_of, layers_of, reasons_of, with_proposals
 from .clusters import PatternCounter, Patterns, clusters_of, lay_out
 from .context import Context, Lesson, fit_context, fuse, proposals
-from .kinds import BunchCounter, KindCounter, guess_without_text, seen_where_voted
+from .kinds import seen_where_voted
 from .segments import Fit, Trust, count, fit_segments, heed_of, scores_of, weights_of
 from .span_guard import drift
+from .survey import Survey
 from .threshold import Judged, best_threshold
+from .walking import Portion, walk
+
+Walk = Callable[[Callable[[Portion], Any]], Iterator[Any]]
+
+Chosen = dict[int, NDArray[np.int64]]
+"""By shard, the documents that the text is learned from."""
+
+Taken = tuple[Shard, Votes, Gold | None]
+"""Those of one shard."""
 
 
 @registry.register("spans")
@@ -82,8 +93,9 @@ class SpanModel:
         text_shards = [texts] if isinstance(texts, Shard) else texts
         gold_shards = [gold] if isinstance(gold, Gold) else gold
         self._begin(shards[0])
-        self._survey(shards, text_shards)
-        patterns = self._count(shards, gold_shards)
+        over = partial(walk, votes=shards, texts=text_shards, gold=gold_shards)
+        chosen = self._survey(over, shards[0])
+        patterns, taken = self._count(over, chosen)
         lattice = lay_out(patterns.indptr, patterns.rows, len(self.names_), self._n_votes)
         heed = heed_of(patterns, lattice, self.exhaustive_, self._n_votes)
         self.against_ = (self.exhaustive_ * heed)[:, None] * self.can_
@@ -122,7 +134,7 @@ class SpanModel:
             )
         if self.context and not failed and text_shards is not None:
             self.context_ = fit_context(
-                _Lessons(self, shards, text_shards, gold_shards),
+                [Lesson(*parts, self._evidence) for parts in taken],
                 n_labels=len(self.task_.labels),
                 exhaustive=self.exhaustive_,
                 max_tokens=self.max_tokens,
@@ -179,59 +191,29 @@ class SpanModel:
         self.names_ = tuple(sorted(votes.names))
         self._n_votes = len(self.task_.vote_labels)
 
-    def _survey(self, shards: Sequence[Votes], texts: Sequence[Shard] | None) -> None:
-        """First walk: what each source casts, what kind it is, which documents it has seen."""
-        n_sources = len(self.names_)
-        kinds, bunches = KindCounter(n_sources), BunchCounter(n_sources)
-        cast = np.zeros((n_sources, self._n_votes))
-        passed_over: set[str] = set()
-        for i in range(len(shards)):
-            votes = shards[i]
-            passed_over |= {
-                name
-                for name, looked in zip(votes.names, votes.looked, strict=True)
-                if looked is not None and len(looked) < votes.n_documents
-            }
-            source = np.asarray([self.names_.index(n) for n in votes.names], np.int32)[votes.source]
-            np.add.at(cast, (source, votes.label), 1.0)
-            begins = cluster_starts(votes.document, votes.start, votes.end)
-            voted = np.unique((np.cumsum(begins) - 1) * n_sources + source).astype(np.int64)
-            bunches.add(votes.document[begins], voted, votes.n_documents)
-            if texts is not None:
-                kinds.add(votes, source, texts[i])
-        n_labels = len(self.task_.labels)
-        guess = (
-            kinds.exhaustive(n_labels)
-            if texts is not None
-            else guess_without_text(cast, bunches.clusters, n_labels)
-        )
-        bunched = bunches.bunched()
-        voters = {voter.name: voter for voter in shards[0].voters}
-        declared = {"exhaustive": True, "spotter": False}
-        self.exhaustive_ = np.asarray(
-            [
-                declared.get(voters[name].kind, bool(guess[j]) or name in passed_over)
-                for j, name in enumerate(self.names_)
-            ],
-            dtype=bool,
-        )
-        self.partial_ = [
-            name for j, name in enumerate(self.names_) if bunched[j] and self.exhaustive_[j]
-        ]
-        self.can_ = ((cast > 0).astype(float) @ self.task_.compatible > 0).astype(float)
-        self.cast_ = cast
+    def _survey(self, over: Walk, votes: Votes) -> Chosen:
+        """First walk: what each source casts, what kind it is; the documents to read."""
+        look = partial(Survey.of, self.names_, self.task_, self.max_tokens)
+        found = Survey.together(over(look))
+        self.exhaustive_ = found.exhaustive(votes, self.names_, len(self.task_.labels))
+        bunched = found.bunches.bunched() & self.exhaustive_
+        self.partial_ = [name for j, name in enumerate(self.names_) if bunched[j]]
+        self.can_ = ((found.cast > 0).astype(float) @ self.task_.compatible > 0).astype(float)
+        self.cast_ = found.cast
+        return found.choice.by_shard() if self.context else {}
 
-    def _count(self, shards: Sequence[Votes], gold: Sequence[Gold] | None) -> Patterns:
-        """Second walk: the patterns of all shards."""
+    def _count(self, over: Walk, chosen: Chosen) -> tuple[Patterns, list[Taken]]:
+        """Second walk: the patterns of all shards, and the documents to read."""
         counter = PatternCounter(len(self.names_))
-        for i in range(len(shards)):
-            votes = self._seen(shards[i])
-            clusters = clusters_of(votes, self.names_, None if gold is None else gold[i])
-            counter.add(clusters, votes, self.names_)
-        return counter.patterns()
+        taken = []
+        for counted, parts in over(partial(_look, self.names_, self.partial_, chosen)):
+            counter.plus(counted)
+            if parts is not None:
+                taken.append(parts)
+        return counter.patterns(), taken
 
     def _seen(self, votes: Votes) -> Votes:
-        return seen_where_voted(votes, set(self.partial_)) if self.partial_ else votes
+        return seen_where_voted(votes, self.partial_) if self.partial_ else votes
 
     def save(self, folder: Path) -> None:
         """Write the model to a folder."""
@@ -279,33 +261,27 @@ class SpanModel:
         return model
 
 
-class _Lessons:
-    """What the text model learns from, shard by shard: walked over when asked, never kept."""
-
-    def __init__(
-        self,
-        model: SpanModel,
-        votes: Sequence[Votes],
-        texts: Sequence[Shard],
-        gold: Sequence[Gold] | None,
-    ) -> None:
-        self.model, self.votes, self.texts, self.gold = model, votes, texts, gold
-
-    def lesson(self, i: int, documents: NDArray[np.int64] | None = None) -> Lesson:
-        """A shard, or some of its documents."""
-        votes, text = self.votes[i], self.texts[i]
-        gold = None if self.gold is None else self.gold[i]
-        if documents is not None and len(documents) < len(text):
-            votes, text = votes.select_documents(documents), text.select_documents(documents)
-            gold = None if gold is None else gold.select_documents(documents)
-        return Lesson(text, votes, self.model._evidence(votes, gold))
+def _look(
+    names: tuple[str, ...], bunched: list[str], chosen: Chosen, portion: Portion
+) -> tuple[PatternCounter, Taken | None]:
+    """The patterns of one shard, and those of its documents that were chosen to be read."""
+    votes = seen_where_voted(portion.votes, bunched) if bunched else portion.votes
+    counter = PatternCounter(len(names))
+    counter.add(clusters_of(votes, names, portion.gold), votes, names)
+    documents = chosen.get(portion.index)
+    if documents is None or portion.text is None:
+        return counter, None
+    gold = None if portion.gold is None else portion.gold.select_documents(documents)
+    text = portion.text.select_documents(documents).compact()
+    return counter, (text, portion.votes.select_documents(documents), gold)
 
 
 def _quality(
     model: SpanModel, patterns: Patterns, lattice: Lattice, found: Fit
 ) -> list[SourceQuality]:
     """Precision and recall of each source on each label that it casts, as the model believes."""
-    shape, cast = model.cast_.shape, model.cast_
+    cast = model.cast_
+    shape = (cast.shape[0], cast.shape[1])
     counts = count(lattice, patterns.count, found.posterior, shape)
     said = counts.said[:, : model._n_votes]
     rows = []
