@@ -14,6 +14,12 @@ SUFFIX = ".tmp"
 """What temporary files end in; they begin with a dot."""
 
 
+def is_temporary(path: Path | str) -> bool:
+    """Whether a file is of those that ``sweep`` removes."""
+    name = Path(path).name
+    return name.startswith(".") and name.endswith(SUFFIX)
+
+
 def sweep(folder: Path) -> None:
     """Remove the temporary files that a killed process left below a folder."""
     for path in folder.rglob(f".*{SUFFIX}"):

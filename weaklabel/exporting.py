@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .atomic import SUFFIX
+from .columns import load_labels, load_shard
+from .engine_local import Engine
 from .errors import JobError, nearest
+from .formats.files import output_file
 from .formats.record import Record, Written, records
 from .formats.registry import writers
+from .in_turn import in_turn
 from .job import Use
 from .run import Run
 from .splits import split
+from .task import Task
+
+_PIECE = 1 << 20
 
 GIVEN = ("path", "records", "tasks")
 """What a writer is given by us, not by settings."""
@@ -72,6 +82,53 @@ def export(
     wanted = {task: run.tasks[task] for task in tasks}
     rows = chosen() if sides else stream()
     return writers.factory(output.use)(path, rows, wanted, **output.settings)
+
+
+def export_in_parts(
+    engine: Engine,
+    run: Run,
+    tasks: Sequence[str],
+    output: Use,
+    path: Path,
+    watch: Callable[[int], None] = lambda done: None,
+) -> Written:
+    """``export`` for a joinable format: the engine writes the parts, here they are joined.
+
+    A part is removed as soon as it is in the file; those of a killed run are swept by the next.
+    """
+    wanted = {task: run.tasks[task] for task in tasks}
+    make = partial(export_part, run.folder, wanted, output, path)
+    total = Written()
+    with output_file(path) as out:
+        results = in_turn(engine.map(make, range(run.n_shards)), f"part of {path.name}")
+        for shard, written in enumerate(results):
+            part = part_path(path, shard)
+            with part.open("rb") as content:
+                shutil.copyfileobj(content, out, _PIECE)
+            part.unlink()
+            total += written
+            watch(shard + 1)
+    return total
+
+
+def export_part(
+    folder: Path, tasks: Mapping[str, Task], output: Use, path: Path, index: int
+) -> Written:
+    """One shard's part of a file, in whichever process."""
+    from .review.decided import decided_gold
+
+    run = Run(folder)
+    shard = load_shard(run.shard_path(index))
+    labels = {name: load_labels(run.labels_path(name, index)) for name in tasks}
+    found = {name: decided_gold(folder, task, [shard]) for name, task in tasks.items()}
+    decided = {name: gold[0] for name, gold in found.items() if gold is not None}
+    rows = records(shard, labels, decided)
+    return writers.factory(output.use)(part_path(path, index), rows, tasks, **output.settings)
+
+
+def part_path(path: Path, shard: int) -> Path:
+    """Where a part lies: a temporary file beside the whole one."""
+    return path.with_name(f".{path.name}.{shard:05d}{SUFFIX}")
 
 
 def _sides(run: Run, fractions: Mapping[str, float]) -> list[str]:

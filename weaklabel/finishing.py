@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .context import Context, Step
-from .exporting import export
+from .engine_local import Engine
+from .exporting import export, export_in_parts
+from .formats.registry import is_joinable
 from .job import Use
 from .keys import digest
 from .manifest import task_facts
@@ -14,12 +16,12 @@ from .teaching import BELIEVED
 SUFFIXES = {"docbin": ".spacy"}
 
 
-def finish(context: Context) -> None:
+def finish(context: Context, engine: Engine) -> None:
     """Write what a run leaves for its reader."""
     run, prepared = context.run, context.prepared
     for task in prepared.tasks:
         for output in prepared.job.output:
-            _export(context, task, output)
+            _export(context, engine, task, output)
     facts = {task: task_facts(context.work, task, run.n_shards) for task in prepared.tasks}
     context.outcome.given_up[:] = [
         f"source {source!r} of task {task!r}, shard {shard}: {reason}"
@@ -32,19 +34,27 @@ def finish(context: Context) -> None:
     _report(context)
 
 
-def _export(context: Context, task: str, output: Use) -> None:
+def _export(context: Context, engine: Engine, task: str, output: Use) -> None:
     run = context.run
     path = run.export_path(SUFFIXES.get(output.use, f".{output.use}"), task)
     key = digest([output.model_dump(), _label_shas(context, task), run.manifest["shards"]])
     if context.stamps.read(path, key):
         return
-    context.watch(Step(f"export {path.name}", 0, 1))
+    total = run.n_shards
+
+    def watch(done: int) -> None:
+        context.watch(Step(f"export {path.name}", done, total))
+
+    watch(0)
     context.stamps.clear(path)
     with context.metrics.timed("export", task=task, format=output.use):
-        written = export(run, [task], output, path)
+        if is_joinable(output.use):
+            written = export_in_parts(engine, run, [task], output, path, watch)
+        else:
+            written = export(run, [task], output, path)
     context.stamps.write(path, key, left_out=written.left_out)
     context.made("export", count=1)
-    context.watch(Step(f"export {path.name}", 1, 1))
+    watch(total)
 
 
 def _report(context: Context) -> None:

@@ -75,9 +75,9 @@ def run_job(
             cast_all(context, engine)
             for task in prepared.tasks:
                 label(context, engine, task)
+            finish(context, engine)
         finally:
             engine.close()
-        finish(context)
         return context.outcome
 
 

@@ -9,12 +9,12 @@ import json
 import lzma
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from ..atomic import atomic_path
+from ..atomic import atomic_path, is_temporary
 from ..errors import InputError
 
 Source = str | Path | Sequence[str | Path]
@@ -143,8 +143,12 @@ def _decompressed(raw: IO[bytes], path: str) -> BinaryIO:
 
 @contextmanager
 def output_file(path: Path | str) -> Iterator[IO[bytes]]:
-    """A file to write bytes to, there whole or not at all; ".gz" compresses, same bytes always."""
-    with atomic_path(path) as temporary, temporary.open("wb") as raw:
+    """A file to write bytes to, there whole or not at all; ".gz" compresses, same bytes always.
+
+    A temporary file is written in place: whoever made it up knows when it is whole.
+    """
+    whole = nullcontext(Path(path)) if is_temporary(path) else atomic_path(path)
+    with whole as place, place.open("wb") as raw:
         if str(path).endswith(".gz"):
             with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
                 yield cast(IO[bytes], packed)
