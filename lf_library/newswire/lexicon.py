@@ -73,8 +73,13 @@ class Lexicon:
 
 def has(flags: Flags, *names: str) -> NDArray[np.bool_]:
     """Which flags have any of the named bits."""
-    found: NDArray[np.bool_] = (flags & np.bitwise_or.reduce([BIT[name] for name in names])) != 0
+    found: NDArray[np.bool_] = (flags & _bits(names)) != 0
     return found
+
+
+@cache
+def _bits(names: tuple[str, ...]) -> np.uint64:
+    return np.uint64(np.bitwise_or.reduce([BIT[name] for name in names]))
 
 
 def hash_strings(strings: Sequence[str]) -> tuple[Hashes, Hashes]:

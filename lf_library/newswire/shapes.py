@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .lexicon import BIT, Flags, Hashes, Lexicon, has, hash_strings
 
@@ -35,12 +36,39 @@ _PREFIXES = frozenset(
 
 def word_flags(words: Sequence[str], hashes: Hashes, lexicon: Lexicon) -> Flags:
     """(L,) lists and shapes of distinct words."""
-    shapes = np.fromiter(map(_shape, words), dtype=np.uint64, count=len(words))
+    shapes, plain = _plain_shapes(words)
+    others = [(i, words[i]) for i in np.flatnonzero(~plain).tolist()]
+    shapes[~plain] = np.fromiter((_shape(word) for _, word in others), np.uint64, len(others))
     flags = lexicon.look_up(hashes) | shapes
-    hyphened = [i for i, word in enumerate(words) if "-" in word[1:-1]]
+    hyphened = [i for i, word in others if "-" in word[1:-1]]
     if hyphened:
         flags[hyphened] |= _compounds([words[i] for i in hyphened], lexicon)
     return flags
+
+
+def _plain_shapes(words: Sequence[str]) -> tuple[Flags, NDArray[np.bool_]]:
+    """(L,) what ``_letters`` says of words of ASCII letters, and which these are."""
+    lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    codes = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    capital = (codes >= ord("A")) & (codes <= ord("Z"))
+    small = (codes >= ord("a")) & (codes <= ord("z"))
+    capitals, letters = (
+        np.diff(np.concatenate([[0], np.cumsum(mask)])[np.append(starts, len(codes))])
+        for mask in (capital, capital | small)
+    )
+    plain = letters == lengths
+    if not len(words):
+        return np.zeros(0, np.uint64), plain
+    first, long = capital[starts], lengths > 3
+    one, every = lengths == 1, capitals == lengths
+    s = (codes == ord("s")) | (codes == ord("S"))
+    plural = long & s[ends - 1] & ~s[np.maximum(ends - 2, 0)]
+    lower = np.where(long & (capitals > 0), _LOWER | _CAP, _LOWER)
+    upper = np.where(every, _UPPER, _CAP) | np.where(plural, _PLURAL, 0)
+    upper = np.where(one, _CAP | _INITIAL_BIT, upper)
+    return np.where(first, upper, lower).astype(np.uint64), plain
 
 
 def _shape(word: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,9 @@ Index = NDArray[np.int64]
 
 _SHORT_LINE = 60
 """Characters under which a line is no part of a wrapped paragraph."""
+
+_BREAK = ord("\n")
+_BLANKS = [ord(c) for c in "\n \t\r"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +107,13 @@ def read(shard: Shard, gazetteers: str | None) -> Tokens:
 def _sentence_starts(shard: Shard, flags: Flags) -> Mask:
     """(T,) whether a token begins a sentence: as given, else by stops and ends of lines."""
     starts = shard.sentence_starts.copy()
-    given = np.zeros(len(starts), dtype=bool)
-    for d in range(len(shard)):
-        low, high = shard.indptr[d], shard.indptr[d + 1]
-        if low < high:
-            given[low:high] = starts[low:high].any()
-            starts[low] = True
-            if not given[low]:
-                _line_starts(shard.texts[d], shard.starts[low:high], starts[low:high])
+    total = np.concatenate([[0], np.cumsum(starts)])[shard.indptr]
+    given = np.repeat(total[1:] > total[:-1], shard.n_tokens)
+    starts[shard.indptr[:-1][shard.n_tokens > 0]] = True
     if given.all():
         return starts
+    lines = _line_starts(shard)
+    starts[lines[~given[lines]]] = True
     stop, quote = has(flags, "stop"), has(flags, "quote", "closing")
     after = np.zeros(len(starts), dtype=bool)
     after[1:] = stop[:-1] & ~quote[1:]
@@ -122,17 +121,21 @@ def _sentence_starts(shard: Shard, flags: Flags) -> Mask:
     return starts | (after & ~given & ~has(flags, "lower", "stop"))
 
 
-def _line_starts(text: str, offsets: NDArray[np.int32], starts: Mask) -> None:
-    """Mark the tokens that begin a paragraph, or a line after a short one."""
-    previous = -1
-    for found in re.finditer(r"\n", text):
-        cut = found.start()
-        blank = text[cut + 1 : cut + 2] in {"\n", " ", "\t", "\r", ""}
-        if blank or cut - previous < _SHORT_LINE:
-            at = int(np.searchsorted(offsets, cut))
-            if at < len(starts):
-                starts[at] = True
-        previous = cut
+def _line_starts(shard: Shard) -> Index:
+    """The tokens that begin a paragraph, or a line after a short one."""
+    bounds = np.cumsum([0, *(len(text) for text in shard.texts)])
+    text = "".join(shard.texts).encode("utf-32-le", "surrogatepass")
+    codes = np.append(np.frombuffer(text, dtype=np.uint32), np.uint32(_BREAK))
+    cuts = np.flatnonzero(codes[:-1] == _BREAK)
+    document = np.searchsorted(bounds, cuts, side="right") - 1
+    begin = bounds[document]
+    previous = np.maximum(np.append(-1, cuts)[:-1], begin - 1)
+    blank = np.isin(codes[cuts + 1], _BLANKS) | (cuts + 1 == bounds[document + 1])
+    cuts, document = (x[blank | (cuts - previous < _SHORT_LINE)] for x in (cuts, document))
+    places = np.repeat(bounds[:-1], shard.n_tokens) + shard.starts
+    at = np.searchsorted(places, cuts)
+    lines: Index = at[at < shard.indptr[document + 1]]
+    return lines
 
 
 def _initial(flags: Flags, low: Index) -> Mask:
