@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from .columns import load_labels
 from .labels import SpanLabels
 from .run import Run
 from .scoring import Score, score_spans, span_keys
@@ -18,7 +17,7 @@ KINDS = ("added", "removed", "relabelled")
 Place = tuple[int, int, int]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Changes:
     """Counts that add up over shards.
 
@@ -27,24 +26,35 @@ class Changes:
     against gold.
     """
 
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    elsewhere: int = 0
+    counts: Counter[tuple[str, str]]
+    elsewhere: int
     before: Score | None = None
     after: Score | None = None
 
-    def see(self, before: SpanLabels, after: SpanLabels, decided: Gold, gold: Gold | None) -> None:
+    @classmethod
+    def of(cls, before: SpanLabels, after: SpanLabels, decided: Gold, gold: Gold | None) -> Changes:
         """Count one shard."""
         asked = {place[:3] for place in _keys(decided)}
         was, now = _chosen(before), _chosen(after)
         names = after.task.labels
+        counts: Counter[tuple[str, str]] = Counter()
+        elsewhere = 0
         for place in was.keys() | now.keys():
             if was.get(place) == now.get(place):
                 continue
-            self.counts[_kind(place, was, now), names[now.get(place, was.get(place, 0))]] += 1
-            self.elsewhere += place not in asked
-        if gold is not None:
-            self.before = _sum(self.before, score_spans(before, gold)[""])
-            self.after = _sum(self.after, score_spans(after, gold)[""])
+            counts[_kind(place, was, now), names[now.get(place, was.get(place, 0))]] += 1
+            elsewhere += place not in asked
+        if gold is None:
+            return cls(counts, elsewhere)
+        return cls(counts, elsewhere, score_spans(before, gold)[""], score_spans(after, gold)[""])
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            self.counts + other.counts,
+            self.elsewhere + other.elsewhere,
+            _sum(self.before, other.before),
+            _sum(self.after, other.after),
+        )
 
     def to_json(self, labels: tuple[str, ...]) -> dict[str, Any]:
         """Counts by kind, by label, and scores."""
@@ -59,21 +69,14 @@ class Changes:
         }
 
 
-def changes_of(run: Run, task: str) -> dict[str, Any] | None:
-    """The changes of a task; None if nobody decided anything, or decisions are anchors only."""
+def has_changes(run: Run, task: str) -> bool:
+    """Whether there are decisions that are no mere anchors, and labels from before them."""
+    paths = [run.labels_path(task, i, BELIEVED) for i in range(run.n_shards)]
+    if not (run.folder / "review.sqlite").exists() or not all(path.exists() for path in paths):
+        return False
     from .review.decided import decided_gold
 
-    decided = decided_gold(run.folder, run.tasks[task], run.shards)
-    paths = [run.labels_path(task, i, BELIEVED) for i in range(run.n_shards)]
-    if decided is None or not all(path.exists() for path in paths):
-        return None
-    changes, now, gold = Changes(), run.labels(task), run.gold(task)
-    for i, path in enumerate(paths):
-        before, after = load_labels(path), now[i]
-        assert isinstance(before, SpanLabels)
-        assert isinstance(after, SpanLabels)
-        changes.see(before, after, decided[i], None if gold is None else gold[i])
-    return changes.to_json(run.tasks[task].labels)
+    return decided_gold(run.folder, run.tasks[task], run.shards) is not None
 
 
 def _keys(gold: Gold) -> set[tuple[int, int, int, int]]:
@@ -92,8 +95,8 @@ def _kind(place: Place, was: dict[Place, int], now: dict[Place, int]) -> str:
     return "relabelled" if place in now else "removed"
 
 
-def _sum(before: Score | None, more: Score) -> Score:
-    return more if before is None else before + more
+def _sum(left: Score | None, right: Score | None) -> Score | None:
+    return left if right is None else right if left is None else left + right
 
 
 def _scores(score: Score | None) -> dict[str, float] | None:

@@ -31,7 +31,7 @@ def finish(context: Context, engine: Engine) -> None:
     ]
     content = {**run.manifest, "tasks": facts, "given_up": context.outcome.given_up}
     run.write_manifest({**content, "finished": True})
-    _report(context)
+    _report(context, engine)
 
 
 def _export(context: Context, engine: Engine, task: str, output: Use) -> None:
@@ -57,7 +57,7 @@ def _export(context: Context, engine: Engine, task: str, output: Use) -> None:
     watch(total)
 
 
-def _report(context: Context) -> None:
+def _report(context: Context, engine: Engine) -> None:
     run = context.run
     path = run.folder / "report.html"
     labels = [_label_shas(context, task) for task in run.tasks]
@@ -74,7 +74,7 @@ def _report(context: Context) -> None:
     context.watch(Step("report", 0, 1))
     context.stamps.clear(path)
     with context.metrics.timed("report"):
-        context.outcome.analysis = write_report(run)
+        context.outcome.analysis = write_report(run, engine)
     context.stamps.write(path, key)
     context.made("report", count=1)
     context.watch(Step("report", 1, 1))

@@ -9,15 +9,16 @@ from typing import Any
 from . import plots
 from .analysis import Json, analyze
 from .atomic import write_text
+from .engine_local import Engine
 from .run import Run, to_json
 
 SHOWN = 60
 """Sources in a plot; the table has all of them."""
 
 
-def write_report(run: Run) -> Json:
-    """Write report.json and report.html; gives the analysis."""
-    analysis = analyze(run)
+def write_report(run: Run, engine: Engine) -> Json:
+    """Write report.json and report.html; gives the analysis, which the engine counts for."""
+    analysis = analyze(run, engine)
     page = render(analysis)
     write_text(run.folder / "report.html", page)
     write_text(run.folder / "report.json", to_json(analysis))

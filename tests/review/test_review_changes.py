@@ -54,8 +54,7 @@ def test_counts_are_those_of_sets_taken_apart(was: Spans, now: Spans, decided: S
         end=known.end,
         label=known.chosen,
     )
-    changes = Changes()
-    changes.see(labels_of(was), labels_of(now), gold, None)
+    changes = Changes.of(labels_of(was), labels_of(now), gold, None)
     found = changes.to_json(TASK.labels)
     assert found["added"] == len(set(now) - set(was))
     assert found["removed"] == len(set(was) - set(now))
