@@ -6,11 +6,20 @@ import re
 import zlib
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from weaklabel.corpus import Document, Shard
-from weaklabel.models.windows import BUCKETS, shape_of, token_features, token_tags, word_hashes
+from weaklabel.models.windows import (
+    BUCKETS,
+    shape_of,
+    token_features,
+    token_log_tags,
+    token_tags,
+    word_hashes,
+)
 
 MASK = (1 << 64) - 1
 ODD = (
@@ -100,18 +109,61 @@ def test_features_are_those_written_plainly(documents: list[list[str]]) -> None:
     assert found.tolist() == expected
 
 
-def test_tags_are_a_softmax_of_summed_rows_by_fold() -> None:
-    shard = shard_of([["Anna", "met", "U.S.", "troops"], [], ["ACME", "1996"], ["x"]])
-    fold = np.asarray([0, 1, 1, 2])
-    random = np.random.default_rng(0)
+DOCUMENTS = [
+    ["Anna", "met", "U.S.", "troops"],
+    [],
+    ["ACME", "1996"],
+    ["x"],
+    ["the", "the", "Anna", "the"] * 40,
+]
+FOLDS = np.asarray([0, 1, 1, 2, 0])
+
+
+def planted(shard: Shard, n_tags: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Coefficients of every other feature of a shard, and of many that it does not have."""
+    random = np.random.default_rng(n_tags)
+    buckets = np.concatenate(
+        [np.unique(token_features(shard))[::2], random.integers(BUCKETS, size=99)]
+    )
+    buckets = np.unique(buckets).astype(np.int32)
+    return buckets, random.normal(size=(3, len(buckets), n_tags)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_tags", [3, 9, 11, 21])
+def test_log_tags_are_a_softmax_of_summed_rows_by_fold(n_tags: int) -> None:
+    shard = shard_of(DOCUMENTS)
+    buckets, coefficients = planted(shard, n_tags)
+    table = np.zeros((3, BUCKETS, n_tags))
+    table[:, buckets] = coefficients
+    scores = table[np.repeat(FOLDS, shard.n_tokens)[:, None], token_features(shard)].sum(axis=1)
+    expected = scores - np.logaddexp.reduce(scores, axis=1)[:, None]
+    at, found = token_log_tags(shard, FOLDS, buckets, coefficients)
+    assert at.tolist() == list(range(len(expected)))
+    np.testing.assert_allclose(found, np.maximum(expected, np.log(1e-12)), rtol=0, atol=1e-5)
     rows = np.full(BUCKETS, -1, dtype=np.int32)
-    features = token_features(shard)
-    known = np.unique(features)[::2]
-    rows[known] = np.arange(len(known))
-    table = random.normal(size=(3, len(known), 5)).astype(np.float32)
-    found = token_tags(shard, fold, rows, table)
-    for t, d in enumerate(np.repeat(fold, shard.n_tokens)):
-        on = rows[features[t]]
-        scores = table[d, on[on >= 0]].sum(axis=0, dtype=np.float64)
-        expected = np.exp(scores) / np.exp(scores).sum()
-        np.testing.assert_allclose(found[t], expected, rtol=1e-9)
+    rows[buckets] = np.arange(len(buckets))
+    np.testing.assert_array_equal(token_tags(shard, FOLDS, rows, coefficients), np.exp(found))
+
+
+@given(st.sets(st.integers(0, 166)), st.sampled_from([0.0, 0.3, 0.9]))
+@settings(max_examples=30, deadline=None)
+def test_tags_of_some_tokens_are_bit_for_bit_those_of_all(some: set[int], least: float) -> None:
+    shard = shard_of(DOCUMENTS)
+    buckets, coefficients = planted(shard, 5)
+    _, every = token_log_tags(shard, FOLDS, buckets, coefficients)
+    asked = np.asarray(sorted(some), dtype=np.int64)
+    at, found = token_log_tags(shard, FOLDS, buckets, coefficients, asked, least)
+    assert at.tolist() == [
+        t for t in asked.tolist() if not least or 1 - np.exp(every[t, 0]) > least
+    ]
+    np.testing.assert_array_equal(found, every[at])
+
+
+def test_tags_of_a_document_do_not_depend_on_its_shard() -> None:
+    shard = shard_of(DOCUMENTS)
+    buckets, coefficients = planted(shard, 11)
+    _, every = token_log_tags(shard, FOLDS, buckets, coefficients)
+    for d, tokens in enumerate(DOCUMENTS):
+        alone = shard_of([["ACME", "met"], tokens])
+        _, found = token_log_tags(alone, np.asarray([2, FOLDS[d]]), buckets, coefficients)
+        np.testing.assert_array_equal(found[2:], every[shard.indptr[d] : shard.indptr[d + 1]])

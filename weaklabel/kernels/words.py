@@ -1,16 +1,24 @@
-"""Hashes of words, and of what is true of each token, made where they are used."""
+"""Hashes of words and their parts, made where they are used.
+
+Words come as the code points of all in a row, one sign between two of them, and bounds (N+1,):
+where each word begins, the last one where a further one would.
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-N_FEATURES = 28
 WORD_PARTS = 9
 LOWER, SHAPE, SUFFIX = 1, 2, 8
+
+UPPER, NOT_UPPER, ALPHA = 1, 2, 4
+"""Flags of a code point: upper case, lower or title case, a letter."""
+
+CAPITAL, LETTER = 1, 2
+"""Flags of a word: longer than one sign and all in capitals, begins with a letter."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -65,11 +73,52 @@ def _hash(codes: Any, low: Any, high: Any, first: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def hash_words(codes: Any, bounds: Any) -> Any:
-    """(N,) hashes of words: code points of all in a row, and their bounds (N+1,)."""
+    """(N,) hashes of words."""
     hashes = np.empty(len(bounds) - 1, dtype=np.uint64)
     for i in range(len(hashes)):
-        hashes[i] = _hash(codes, bounds[i], bounds[i + 1], 0)
+        hashes[i] = _hash(codes, bounds[i], bounds[i + 1] - 1, 0)
     return hashes
+
+
+@njit(cache=True, nogil=True)
+def hash_strings(hashes: Any, ids: Any, first: Any, length: Any) -> Any:
+    """(V,) a hash of the words of each span; of one word, the word's. hashes: (N,) by id."""
+    strings = np.zeros(len(first), dtype=np.uint64)
+    for i in range(len(first)):
+        for t in range(first[i], first[i] + length[i]):
+            strings[i] = strings[i] * _MIX + hashes[ids[t]]
+    return strings
+
+
+@njit(cache=True, nogil=True)
+def word_cases(codes: Any, bounds: Any, flags: Any) -> Any:
+    """(N,) flags of words, from those of each code point, as ``str.isupper`` and ``isalpha``."""
+    cases = np.zeros(len(bounds) - 1, dtype=np.uint8)
+    for i in range(len(cases)):
+        low, high = bounds[i], bounds[i + 1] - 1
+        all_flags = 0
+        for k in range(low, high):
+            all_flags |= flags[codes[k]]
+        if high - low > 1 and all_flags & UPPER and not all_flags & NOT_UPPER:
+            cases[i] |= CAPITAL
+        if high > low and flags[codes[low]] & ALPHA:
+            cases[i] |= LETTER
+    return cases
+
+
+@njit(cache=True, nogil=True)
+def document_lines(cases: Any, ids: Any, indptr: Any) -> Any:
+    """(D,) how each document is written: how much of it in capitals, and how long."""
+    lines = np.empty(len(indptr) - 1, dtype=np.uint64)
+    for d in range(len(lines)):
+        capitals, letters = 0, 0
+        for t in range(indptr[d], indptr[d + 1]):
+            capitals += cases[ids[t]] & CAPITAL
+            letters += (cases[ids[t]] & LETTER) >> 1
+        share = min(capitals / max(letters, 1) * 4, 3.0)
+        length = min((indptr[d + 1] - indptr[d]) // 5, 4)
+        lines[d] = np.uint64(np.int64(share) * 16 + length * 2)
+    return lines
 
 
 @njit(cache=True, nogil=True)
@@ -83,7 +132,7 @@ def hash_parts(codes: Any, bounds: Any, lower: Any, lower_bounds: Any, shapes: A
     shape = np.empty(0, dtype=np.uint32)
     zero = 48
     for i in range(n):
-        low, high = bounds[i], bounds[i + 1]
+        low, high = bounds[i], bounds[i + 1] - 1
         parts[i, 0] = _hash(codes, low, high, zero)
         if high - low > len(shape):
             shape = np.empty(2 * (high - low), dtype=np.uint32)
@@ -95,111 +144,9 @@ def hash_parts(codes: Any, bounds: Any, lower: Any, lower_bounds: Any, shapes: A
                 shape[size] = sign
                 size += 1
         parts[i, SHAPE] = _hash(shape, 0, size, zero + SHAPE)
-        low, high = lower_bounds[i], lower_bounds[i + 1]
+        low, high = lower_bounds[i], lower_bounds[i + 1] - 1
         parts[i, LOWER] = _hash(lower, low, high, zero + LOWER)
         for k in range(3):
             parts[i, 3 + k] = _hash(lower, low, min(high, low + 2 + k), zero + 3 + k)
             parts[i, 6 + k] = _hash(lower, max(low, high - 1 - k), high, zero + 6 + k)
     return parts
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _salt(value: Any, salt: Any) -> Any:
-    mixed = (value + np.uint64(2 * salt + 1)) * _MIX
-    return mixed ^ (mixed >> np.uint64(29))
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _pair(left: Any, right: Any, salt: Any) -> Any:
-    return _salt(_salt(left, salt) ^ right, salt + 1000)
-
-
-@njit(cache=True, nogil=True)
-def _window(
-    parts: Any, ids: Any, low: Any, high: Any, t: Any, line: Any, mask: Any, row: Any
-) -> Any:
-    """The buckets of token t of the document low:high, written to ``row`` (28,)."""
-    last = parts.shape[0] - 1
-    here = parts[ids[t]]
-    n = 0
-    for j in range(WORD_PARTS):
-        row[n] = _bucket(here[j], mask)
-        n += 1
-    for d in (-2, -1, 1, 2):
-        at = parts[ids[t + d] if low <= t + d < high else last]
-        row[n] = _bucket(_salt(at[LOWER], 10 * (d + 3) + LOWER), mask)
-        row[n + 1] = _bucket(_salt(at[SHAPE], 10 * (d + 3) + SHAPE), mask)
-        n += 2
-    for d in (-1, 1):
-        at = parts[ids[t + d] if low <= t + d < high else last]
-        row[n] = _bucket(_salt(at[SUFFIX], 90 + d), mask)
-        salt = 100 * (d + 2)
-        row[n + 1] = _bucket(_pair(at[LOWER], here[LOWER], salt + 11), mask)
-        row[n + 2] = _bucket(_pair(at[LOWER], here[SHAPE], salt + 12), mask)
-        row[n + 3] = _bucket(_pair(at[SHAPE], here[SHAPE], salt + 22), mask)
-        n += 4
-    before = parts[ids[t - 1] if t > low else last]
-    after = parts[ids[t + 1] if t + 1 < high else last]
-    both = _pair(before[SHAPE], after[SHAPE], 500)
-    row[n] = _bucket(_pair(both, here[SHAPE], 501), mask)
-    row[n + 1] = _bucket(_salt(line, 600), mask)
-    row[n + 2] = _bucket(_pair(line, here[SHAPE], 601), mask)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _bucket(value: Any, mask: Any) -> Any:
-    return np.int32(value >> np.uint64(7) & mask)
-
-
-@njit(cache=True, nogil=True)
-def window_features(parts: Any, ids: Any, indptr: Any, lines: Any, buckets: Any) -> Any:
-    """(T, 28) buckets. lines: (D,) of each document; its first token has the next one."""
-    mask = np.uint64(buckets - 1)
-    features = np.empty((len(ids), N_FEATURES), dtype=np.int32)
-    for d in range(len(indptr) - 1):
-        low, high = indptr[d], indptr[d + 1]
-        for t in range(low, high):
-            line = lines[d] + np.uint64(t == low)
-            _window(parts, ids, low, high, t, line, mask, features[t])
-    return features
-
-
-@njit(cache=True, nogil=True)
-def window_tags(
-    parts: Any, ids: Any, indptr: Any, lines: Any, fold: Any, rows: Any, coefficients: Any
-) -> Any:
-    """(T, C) class probabilities, by the coefficients (folds, B, C) of each document's fold.
-
-    rows: (buckets,) the row of each bucket, -1 where there is none.
-    """
-    mask = np.uint64(len(rows) - 1)
-    n_classes = coefficients.shape[2]
-    tags = np.empty((len(ids), n_classes), dtype=np.float64)
-    row = np.empty(N_FEATURES, dtype=np.int32)
-    for d in range(len(indptr) - 1):
-        low, high = indptr[d], indptr[d + 1]
-        table = coefficients[fold[d]]
-        for t in range(low, high):
-            line = lines[d] + np.uint64(t == low)
-            _window(parts, ids, low, high, t, line, mask, row)
-            scores = tags[t]
-            scores[:] = 0.0
-            for f in range(N_FEATURES):
-                at = rows[row[f]]
-                if at >= 0:
-                    for c in range(n_classes):
-                        scores[c] += table[at, c]
-            _normalize(scores)
-    return tags
-
-
-@njit(cache=True, nogil=True)
-def _normalize(scores: Any) -> Any:
-    """Softmax in place."""
-    highest = scores.max()
-    total = 0.0
-    for c in range(len(scores)):
-        scores[c] = math.exp(scores[c] - highest)
-        total += scores[c]
-    for c in range(len(scores)):
-        scores[c] /= total
