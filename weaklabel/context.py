@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from .engine_local import ATTEMPTS, Fault
 from .keys import Stamps
 from .metrics import Metrics
 from .prepare import Prepared
@@ -69,6 +70,14 @@ class Context:
     def metrics(self) -> Metrics:
         """Where timings go."""
         return Metrics(self.run.folder / "metrics.jsonl")
+
+    def fault(self, fault: Fault) -> None:
+        """Note a failed attempt in the metrics, with the shard it was about."""
+        item = fault.item
+        shard = item[0] if isinstance(item, tuple) else getattr(item, "index", item)
+        stage = "retry" if fault.attempt < ATTEMPTS else "given up"
+        row = {"stage": stage, "shard": shard, "attempt": fault.attempt, "reason": fault.reason}
+        self.metrics.write([row])
 
     def made(self, stage: str, metrics: Iterable[Metric] = (), count: int | None = None) -> None:
         """Note that something was made anew; nothing if there are no metrics of it."""

@@ -18,8 +18,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from .errors import WeaklabelError
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -35,8 +33,26 @@ class Failed:
     attempts: int = ATTEMPTS
 
 
+@dataclass(frozen=True)
+class Fault:
+    """An attempt at an item failed. attempt: from 1; 0: a worker died, perhaps of another item."""
+
+    item: Any
+    attempt: int
+    reason: str
+
+
+def unheard(fault: Fault) -> None:
+    """Who listens to faults if nobody does."""
+
+
 class Engine(Protocol):
-    """Calls a function on items, somewhere. A user's mistake (``WeaklabelError``) ends the map."""
+    """Calls a function on items, somewhere. A user's mistake (``WeaklabelError``) ends the map.
+
+    tell: hears of every attempt that failed.
+    """
+
+    tell: Callable[[Fault], None]
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item]
@@ -52,12 +68,24 @@ class Engine(Protocol):
 class HereEngine:
     """Everything in this process, one item after the other."""
 
+    def __init__(self) -> None:
+        self.tell: Callable[[Fault], None] = unheard
+
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[Item, Result | Failed]]:
         """(item, result) in order."""
         for item in items:
-            yield item, function(item)
+            yield item, self._call(function, item)
+
+    def _call(self, function: Callable[[Item], Result], item: Item) -> Result | Failed:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return function(item)
+            except (MemoryError, OSError) as error:
+                reason = _reason(error)
+            self.tell(Fault(item, attempt, reason))
+        return Failed(reason)
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -68,6 +96,7 @@ class PoolEngine:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self.tell: Callable[[Fault], None] = unheard
         self._pool: ProcessPoolExecutor | None = None
 
     def map(
@@ -75,24 +104,31 @@ class PoolEngine:
     ) -> Iterator[tuple[Item, Result | Failed]]:
         """(item, result) as they are done."""
         waiting = iter(items)
-        running: dict[Future[Result], Item] = {}
+        running: dict[Future[Result], tuple[Item, int]] = {}
         suspects: deque[Item] = deque()
         while True:
             for item in _take(waiting, 2 * self.workers - len(running)):
-                running[self._start().submit(function, item)] = item
+                running[self._submit(function, item)] = item, 1
             if not running:
                 break
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                item = running.pop(future)
-                if _worker_fault(future.exception()):
+                item, attempt = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
                     suspects.append(item)
-                else:
+                elif not _may_pass(error):
                     yield item, future.result()
+                elif self._again(item, attempt, error):
+                    running[self._submit(function, item)] = item, attempt + 1
+                else:
+                    yield item, Failed(_reason(error))
             if suspects:
                 # a dead worker takes the whole pool with it: whoever ran is tried again, alone
-                suspects.extend(running.values())
+                suspects.extend(item for item, _ in running.values())
                 running.clear()
                 self.close()
+                for item in suspects:
+                    self.tell(Fault(item, 0, "a worker process died"))
                 yield from self._alone(function, suspects)
 
     def _alone(
@@ -101,16 +137,35 @@ class PoolEngine:
         """One item at a time, so that it is known who kills the worker."""
         while items:
             item = items.popleft()
-            for _ in range(ATTEMPTS):
-                future = self._start(1).submit(function, item)
+            attempt, error = 0, None
+            while True:
+                attempt += 1
+                future = self._submit(function, item, 1)
                 error = future.exception()
-                if not _worker_fault(error):
+                if not _may_pass(error):
                     yield item, future.result()
                     break
-                self.close()
-            else:
-                yield item, Failed(_reason(error))
+                if isinstance(error, BrokenProcessPool):
+                    self.close()
+                if not self._again(item, attempt, error):
+                    yield item, Failed(_reason(error))
+                    break
         self.close()
+
+    def _again(self, item: Item, attempt: int, error: BaseException | None) -> bool:
+        """Tell of a failed attempt; whether another one is due."""
+        self.tell(Fault(item, attempt, _reason(error)))
+        return attempt < ATTEMPTS
+
+    def _submit(
+        self, function: Callable[[Item], Result], item: Item, workers: int | None = None
+    ) -> Future[Result]:
+        try:
+            return self._start(workers).submit(function, item)
+        except BrokenProcessPool:
+            # a worker died while nobody looked
+            self.close()
+            return self._start(workers).submit(function, item)
 
     def _start(self, workers: int | None = None) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -133,10 +188,8 @@ def local_engine(workers: int) -> Engine:
     return HereEngine() if workers == 1 else PoolEngine(workers)
 
 
-def _worker_fault(error: BaseException | None) -> bool:
+def _may_pass(error: BaseException | None) -> bool:
     """Whether another attempt may help: the worker died, ran out of memory, or lost a file."""
-    if error is None or isinstance(error, WeaklabelError):
-        return False
     return isinstance(error, BrokenProcessPool | MemoryError | OSError)
 
 

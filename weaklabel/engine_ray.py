@@ -2,21 +2,25 @@
 
 Actors keep what they have made (gazetteers mapped, pipelines loaded) from one shard to the next.
 Scheduling, restarts and spilling are Ray's own. The run folder and the files that a job names must
-be reachable under the same path on every node.
+be reachable under the same path on every node. Ray starts with the first item, beside the driver
+that reads on, and stops beside the driver that writes what is left.
 """
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import os
 import platform
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from . import __version__
-from .engine_local import ATTEMPTS, Engine, Failed
+from .engine_local import ATTEMPTS, Engine, Failed, Fault, unheard
 from .errors import MissingExtra, RunError, WeaklabelError
 
 Item = TypeVar("Item")
@@ -24,6 +28,17 @@ Result = TypeVar("Result")
 
 WAIT_SECONDS = 10
 """How long an address may take to answer before it is called silent."""
+
+START_SECONDS = 90
+"""How long Ray, and then the first worker, may take to be there."""
+
+AHEAD = 2
+"""Items a worker has at a time: the next one waits beside it, not in the driver."""
+
+_LIFE = "weaklabel-ray"
+
+_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""An empty SETTINGS frame of HTTP/2 (RFC 9113, 6.5), with which both sides begin."""
 
 
 class _Worker:
@@ -41,74 +56,173 @@ class _Worker:
             return "fault", f"{type(error).__name__}: {error}"
 
 
+@dataclass
+class _Slot:
+    """A worker and what it has been given: (reference, item, attempt), oldest first.
+
+    greeting: the reference of its versions, until they are known to be those of the driver.
+    """
+
+    actor: Any
+    greeting: Any
+    given: deque[tuple[Any, Any, int]] = field(default_factory=deque)
+
+
 class RayEngine:
     """A fixed set of actors; an actor that dies is replaced, and its item tried again."""
 
     def __init__(self, workers: int, address: str | None) -> None:
-        self.ray = _connect(workers, address)
-        self.actors = [self._new_actor() for _ in range(workers)]
-        self._check_versions()
+        if address not in (None, "auto", "local"):
+            _answers(str(address))
+        self.workers, self.address = workers, address
+        self.tell: Callable[[Fault], None] = unheard
+        self._slots: list[_Slot] = []
+        self._life: threading.Thread | None = None
+        self._up, self._over = threading.Event(), threading.Event()
+        self._failure: Exception | None = None
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[Item, Result | Failed]]:
-        """(item, result) as they are done."""
-        shared = self.ray.put(function)
+        """(item, result) as they are done. Ray starts when there is a first item."""
         fresh = iter(items)
-        again: deque[tuple[Item, int]] = deque()
-        idle = deque(range(len(self.actors)))
-        running: dict[Any, tuple[Item, int, int]] = {}
+        for first in fresh:
+            self._begin()
+            drawn = [first, *islice(fresh, AHEAD * self.workers - 1)]
+            self._started()
+            yield from self._map(self.ray.put(function), chain(drawn, fresh))
+
+    def close(self) -> None:
+        """End the actors, and Ray if it was started here; only the end of Python waits for it."""
+        self._over.set()
+        if self._life is not None:
+            atexit.register(self._life.join, WAIT_SECONDS)
+
+    def _map(self, function: Any, fresh: Iterator[Any]) -> Iterator[tuple[Any, Any | Failed]]:
+        again: deque[tuple[Any, int]] = deque()
+        left = True
+        for slot in self._slots:
+            slot.given.clear()  # of a map that was not followed to its end
+        while left or again or any(slot.given for slot in self._slots):
+            for slot in self._next_free():
+                work = _next(again, fresh)
+                if work is None:
+                    left = False
+                    break
+                slot.given.append((slot.actor.call.remote(function, work[0]), *work))
+            if left or again or any(slot.given for slot in self._slots):
+                self._wait()
+            for slot in self._slots:
+                yield from self._collect(slot, again)
+
+    def _begin(self) -> None:
+        if self._life is None:
+            self._life = threading.Thread(target=self._live, name=_LIFE, daemon=True)
+            self._life.start()
+
+    def _live(self) -> None:
+        """Beside the driver: start Ray, and end it in the same thread, with which it would die."""
+        try:
+            self.ray = _connect(self.workers, self.address)
+            self._slots = [self._new_slot() for _ in range(self.workers)]
+        except Exception as error:
+            self._failure = error
+            return
+        finally:
+            self._up.set()
+        self._over.wait()
+        for slot in self._slots:
+            self.ray.kill(slot.actor)
+        self.ray.shutdown()
+
+    def _started(self) -> None:
+        """Wait for Ray; what went wrong with it is told here."""
+        if not self._up.wait(START_SECONDS):
+            raise RunError(f"engine ray: Ray did not start within {START_SECONDS} s")
+        if self._failure is not None:
+            raise self._failure
+
+    def _next_free(self) -> Iterator[_Slot]:
+        """Who can take an item, as long as there are such; the least busy first."""
         while True:
-            while idle and (work := _next(again, fresh)) is not None:
-                item, attempt = work
-                slot = idle.popleft()
-                reference = self.actors[slot].call.remote(shared, item)
-                running[reference] = (item, attempt, slot)
-            if not running:
+            free = [s for s in self._slots if s.greeting is None and len(s.given) < AHEAD]
+            if not free:
                 return
-            (reference,), _ = self.ray.wait(list(running), num_returns=1)
-            item, attempt, slot = running.pop(reference)
-            idle.append(slot)
-            state, value = self._outcome(reference, slot)
+            yield min(free, key=lambda slot: len(slot.given))
+
+    def _wait(self) -> None:
+        """Until a worker has greeted or finished something."""
+        given = [slot.given[0][0] for slot in self._slots if slot.given]
+        coming = [slot.greeting for slot in self._slots if slot.greeting is not None]
+        limit = None if given else START_SECONDS
+        done, _ = self.ray.wait(given + coming, num_returns=1, timeout=limit)
+        if not done:
+            free = self.ray.available_resources().get("CPU", 0)
+            raise RunError(
+                f"engine ray: no worker started within {START_SECONDS} s; "
+                f"the cluster has {free:g} free processors, each worker needs one"
+            )
+        for slot in self._slots:
+            if slot.greeting in done:
+                self._greet(slot)
+
+    def _greet(self, slot: _Slot) -> None:
+        """Take a worker on, if it has what the driver has."""
+        try:
+            theirs = self.ray.get(slot.greeting)
+        except self.ray.exceptions.RayActorError as error:
+            reason = _first_line(error)
+            raise RunError(f"engine ray: a worker does not start: {reason}") from None
+        except self.ray.exceptions.RayError as error:
+            reason = _first_line(getattr(error, "cause", None) or error)
+            raise RunError(f"engine ray: a worker has no weaklabel that works: {reason}") from None
+        for name, version in _versions().items():
+            if theirs[name] != version:
+                raise RunError(
+                    f"engine ray: a worker has {name} {theirs[name]}, the driver {version}; "
+                    "install the same everywhere"
+                )
+        slot.greeting = None
+
+    def _collect(
+        self, slot: _Slot, again: deque[tuple[Any, int]]
+    ) -> Iterator[tuple[Any, Any | Failed]]:
+        """What a worker has finished; what failed is tried again, or given up."""
+        while slot.given and self.ray.wait([slot.given[0][0]], timeout=0)[0]:
+            reference, item, attempt = slot.given.popleft()
+            try:
+                state, value = self.ray.get(reference)
+            except self.ray.exceptions.RayActorError:
+                state, value = "fault", "the worker process died (memory, a lost node, or a crash)"
+                # who waited behind the item is not to blame
+                again.extend((item, attempt) for _, item, attempt in slot.given)
+                new = self._new_slot()
+                slot.actor, slot.greeting = new.actor, new.greeting
+                slot.given.clear()
             if state == "mistake":
                 raise WeaklabelError(value)
             if state == "done":
                 yield item, value
-            elif attempt < ATTEMPTS:
+                continue
+            self.tell(Fault(item, attempt, value))
+            if attempt < ATTEMPTS:
                 again.append((item, attempt + 1))
             else:
                 yield item, Failed(value)
 
-    def close(self) -> None:
-        """End the actors, and Ray if it was started here."""
-        for actor in self.actors:
-            self.ray.kill(actor)
-        self.ray.shutdown()
-
-    def _outcome(self, reference: Any, slot: int) -> tuple[str, Any]:
-        try:
-            state, value = self.ray.get(reference)
-            return state, value
-        except self.ray.exceptions.RayActorError:
-            self.actors[slot] = self._new_actor()
-            return "fault", "the worker process died (out of memory, a lost node, or a crash)"
-
-    def _new_actor(self) -> Any:
-        return self.ray.remote(_Worker).options(num_cpus=1).remote()
-
-    def _check_versions(self) -> None:
-        mine = _versions()
-        for theirs in self.ray.get([actor.versions.remote() for actor in self.actors]):
-            for name, version in mine.items():
-                if theirs[name] != version:
-                    raise RunError(
-                        f"engine ray: a worker has {name} {theirs[name]}, the driver {version}; "
-                        "install the same everywhere"
-                    )
+    def _new_slot(self) -> _Slot:
+        actor = self.ray.remote(_Worker).options(num_cpus=1).remote()
+        return _Slot(actor, actor.versions.remote())
 
 
 def ray_engine(workers: int, *, address: str | None = None) -> Engine:
     """Actors on a Ray of this machine, or on the cluster at ``address`` ("HOST:PORT" or "auto")."""
+    try:
+        from importlib.metadata import version
+
+        version("ray")
+    except ImportError:
+        raise MissingExtra("ray", "ray") from None
     return RayEngine(workers, address)
 
 
@@ -125,35 +239,53 @@ def _versions() -> dict[str, str]:
 
 
 def _connect(workers: int, address: str | None) -> Any:
+    for thread in threading.enumerate():
+        if thread.name == _LIFE and thread is not threading.current_thread():
+            thread.join(WAIT_SECONDS)  # one that was closed; a process can have one Ray at a time
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtra("ray", "ray") from None
-    if address not in (None, "auto", "local"):
-        _answers(str(address))
+    import ray
+
     quiet = {"include_dashboard": False, "num_cpus": workers} if address is None else {}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **quiet)
-    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:
+        reason = " ".join(str(error).split())
         raise RunError(f"engine ray: no cluster at {address or 'local'}: {reason}") from None
     return ray
 
 
 def _answers(address: str) -> None:
-    """Ask the socket first: Ray itself tries for minutes and then prints pages."""
+    """Ask the socket first: Ray itself tries for minutes and then prints pages.
+
+    What answers must speak HTTP/2, as Ray does: its first frame is the server's settings.
+    """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         raise RunError(f"engine ray: address {address!r} should be HOST:PORT, or 'auto'")
     try:
-        with contextlib.closing(socket.create_connection((host, int(port)), WAIT_SECONDS)):
-            return
-    except OSError as error:
+        connection = socket.create_connection((host, int(port)), WAIT_SECONDS)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise RunError(
-            f"engine ray: {address} does not answer ({error.strerror or error}); "
+            f"engine ray: {address} does not answer ({reason}); "
             "is the cluster up, and the address that of its head?"
         ) from None
+    with connection:
+        if os.environ.get("RAY_USE_TLS", "0") == "0" and not _speaks_http2(connection):
+            raise RunError(f"engine ray: what answers at {address} is no Ray; is it another port?")
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS)
+        return connection.recv(len(_SETTINGS))[3:4] == _SETTINGS[3:4]
+    except OSError:
+        return False
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _next(again: deque[tuple[Item, int]], fresh: Iterator[Item]) -> tuple[Item, int] | None:

@@ -70,6 +70,7 @@ def run_job(
         work = Work(folder, job.folder, digest(job.file.text), prepared)
         context = Context(prepared, work, Outcome(Run(folder)), watch, limit, offline)
         engine = make_engine(job, workers or job.workers)
+        engine.tell = context.fault
         try:
             read_documents(context, engine)
             cast_all(context, engine)

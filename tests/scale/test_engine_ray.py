@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,8 +15,8 @@ import pytest
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 
-from weaklabel import engine_ray
-from weaklabel.engine_local import Failed
+import weaklabel
+from weaklabel.engine_local import Failed, Fault
 from weaklabel.engine_ray import RayEngine, ray_engine
 from weaklabel.errors import RunError, WeaklabelError
 
@@ -81,15 +83,40 @@ def test_an_address_that_does_not_answer_is_one_line() -> None:
         ray_engine(1, address="nowhere")
 
 
-@pytest.mark.parametrize("name", ["weaklabel", "python", "numpy", "numba"])
-def test_other_versions_on_a_worker_are_one_line(
-    engine: RayEngine, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    mine = engine_ray._versions()
-    monkeypatch.setattr(engine_ray, "_versions", lambda: {**mine, name: "0.0.1"})
-    with pytest.raises(RunError) as caught:
-        engine._check_versions()
+def test_what_answers_but_is_no_ray_is_one_line_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        with pytest.raises(RunError, match=rf"what answers at 127\.0\.0\.1:{port} is no Ray"):
+            ray_engine(1, address=f"127.0.0.1:{port}")
+
+
+def test_faults_are_told(engine: RayEngine) -> None:
+    heard: list[Fault] = []
+    engine.tell = heard.append
+    list(engine.map(die, [1, 2, 3]))
+    assert [(fault.item, fault.attempt) for fault in heard] == [(2, 1), (2, 2), (2, 3)]
+
+
+def test_another_version_on_a_worker_is_one_line(engine: RayEngine, tmp_path: Path) -> None:
+    """The workers of this Ray find a weaklabel of another version before that of the driver."""
+    engine.close()
+    package = Path(weaklabel.__file__).parent
+    shutil.copytree(package, tmp_path / "weaklabel", ignore=shutil.ignore_patterns("*.pyc"))
+    text = (package / "__init__.py").read_text()
+    assert text.count(f'"{weaklabel.__version__}"') == 1
+    other = text.replace(f'"{weaklabel.__version__}"', '"0.0.99"')
+    (tmp_path / "weaklabel" / "__init__.py").write_text(other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        patch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parent}")
+        made = ray_engine(1)
+        try:
+            with pytest.raises(RunError) as caught:
+                list(made.map(square, [1]))
+        finally:
+            made.close()
     assert str(caught.value) == (
-        f"engine ray: a worker has {name} {mine[name]}, the driver 0.0.1; "
+        f"engine ray: a worker has weaklabel 0.0.99, the driver {weaklabel.__version__}; "
         "install the same everywhere"
     )
