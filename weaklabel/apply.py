@@ -205,6 +205,8 @@ def _longest_first(
     Spans on the same place (a soft or ambiguous vote) do not compete.
     """
     rows = np.flatnonzero(keep)
+    if _apart(document[rows], start[rows], end[rows]):
+        return keep
     order = rows[np.lexsort((end[rows], start[rows], document[rows]))]
     same_document = document[order[1:]] == document[order[:-1]]
     if not (same_document & (start[order[1:]] < end[order[:-1]])).any():
@@ -218,3 +220,12 @@ def _longest_first(
             clear[row] = True
             spans.append(span)
     return clear
+
+
+def _apart(
+    document: NDArray[np.int64], start: NDArray[np.integer], end: NDArray[np.integer]
+) -> bool:
+    """Whether spans are in order and none touches the next."""
+    later = document[1:] > document[:-1]
+    beside = (document[1:] == document[:-1]) & (start[1:] >= end[:-1])
+    return bool((later | beside).all())

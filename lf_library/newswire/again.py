@@ -13,7 +13,7 @@ from weaklabel.labels import Labels, SpanLabels
 from weaklabel.sources.base import Cast
 from weaklabel.votes import SourceKind
 
-from .lexicon import LONGEST, has
+from .lexicon import LONGEST, Keys, has
 from .page import Page, page
 from .stretches import document_keys
 from .tokens import Index
@@ -81,14 +81,13 @@ def find_again(
         if how != "same":
             start, length = start[length <= 2], length[length <= 2]
         keys, label, weight = _forms(p, mentions, how, labels)
-    wanted = _keys(p, start, length)
-    own = _own(p, mentions, start, length, len(labels)) if how == "same" else None
-    votes = _sums(keys, label, weight, wanted, len(labels))
-    if own is not None:
-        votes -= own
-    total = votes.sum(axis=1)
-    best = votes.argmax(axis=1)
-    sure = (total > 0.3) & (votes.max(axis=1) >= SURE * total)
+    rows, votes = _sums(keys, label, weight, _keys(p, start, length), len(labels))
+    start, length = start[rows], length[rows]
+    if how == "same":
+        votes -= _own(p, mentions, start, length, len(labels))
+    total = votes.sum(axis=0)
+    best = votes.argmax(axis=0)
+    sure = (total > 0.3) & (votes.max(axis=0) >= SURE * total)
     if how == "shouted":
         sure &= _longest(start, length, sure)
     return start[sure], length[sure], best[sure]
@@ -134,22 +133,20 @@ def _sums(
     weight: NDArray[np.float64],
     wanted: NDArray[np.uint64],
     n_labels: int,
-) -> NDArray[np.float64]:
-    """(n, K) weights of the forms that equal each wanted key."""
-    if not len(keys):
-        return np.zeros((len(wanted), n_labels))
+) -> tuple[Index, NDArray[np.float64]]:
+    """(n,) which of the wanted keys some form has, and (K, n) the weights of those forms."""
     distinct, inverse = np.unique(keys, return_inverse=True)
-    table = np.bincount(inverse * n_labels + label, weight, minlength=len(distinct) * n_labels)
-    at = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
-    found = table.reshape(-1, n_labels)[at]
-    return np.where((distinct[at] == wanted)[:, None], found, 0.0)
+    size = len(distinct)
+    table = np.bincount(label * size + inverse, weight, n_labels * size).astype(np.float64)
+    rows, at = Keys(distinct).find(wanted)
+    return rows, table.reshape(n_labels, size)[:, at]
 
 
 def _own(
     p: Page, mentions: Mentions, start: Index, length: Index, n_labels: int
 ) -> NDArray[np.float64]:
-    """(n, K) what a place's own label adds to the sums."""
-    own = np.zeros((len(start), n_labels))
+    """(K, n) what a place's own label adds to the sums."""
+    own = np.zeros((n_labels, len(start)))
     width = np.int64(len(p.tokens.flags) + 1)
     mine = mentions.start * width + mentions.length
     order = np.argsort(mine, kind="stable")
@@ -158,7 +155,7 @@ def _own(
         at = np.minimum(np.searchsorted(mine[order], wanted), len(order) - 1)
         hit = mine[order][at] == wanted
         rows = order[at[hit]]
-        own[np.flatnonzero(hit), mentions.label[rows]] = mentions.weight[rows]
+        own[mentions.label[rows], np.flatnonzero(hit)] = mentions.weight[rows]
     return own
 
 

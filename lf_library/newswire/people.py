@@ -19,7 +19,7 @@ def _other(p: Page) -> Mask:
 
 
 def _institution(p: Page) -> Mask:
-    return p.contains(p.tokens.has("org_head", "org_tail")) & (p.length > 1)
+    return has(p.any, "org_head", "org_tail") & (p.length > 1)
 
 
 def _elsewhere(p: Page) -> Mask:

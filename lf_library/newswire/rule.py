@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from weaklabel.corpus import Shard
 from weaklabel.sources.base import Cast
 from weaklabel.votes import SourceKind
@@ -48,7 +50,11 @@ class NewsRule:
         """Cast the rule's label on what it takes."""
         look = page(shard, self.gazetteers)
         found = self.find(look)
-        start, end = found if isinstance(found, tuple) else (look.start[found], look.end[found])
+        if isinstance(found, tuple):
+            start, end = found
+        else:
+            rows = np.flatnonzero(found)
+            start, end = look.start[rows], look.end[rows]
         document = look.tokens.document[start]
         base = look.tokens.indptr[document]
         return Cast.of(self.labels, document, start - base, end - base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,7 @@ def _plain_shapes(words: Sequence[str]) -> tuple[Flags, NDArray[np.bool_]]:
     return np.where(first, upper, lower).astype(np.uint64), plain
 
 
+@lru_cache(maxsize=50_000)
 def _shape(word: str) -> int:
     if word.isalpha():
         return _letters(word)
@@ -114,7 +116,8 @@ def _number(word: str) -> int:
 
 def _compounds(words: Sequence[str], lexicon: Lexicon) -> Flags:
     """The bit of U.S.-led, German-born, ex-Yugoslav: adjectives made of a place or a people."""
-    heads, tails = zip(*(word.rsplit("-", 1) for word in words), strict=True)
+    heads = [word[: word.rindex("-")] for word in words]
+    tails = [word[word.rindex("-") + 1 :] for word in words]
     head, tail = (lexicon.look_up(hash_strings(side)[0]) for side in (heads, tails))
     small = np.asarray([part[:1].islower() for part in tails], dtype=bool)
     prefixed = np.asarray([part in _PREFIXES for part in heads], dtype=bool)

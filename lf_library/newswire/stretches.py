@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .lexicon import Flags, has
+from .lexicon import Flags, Keys, has
 from .tokens import Index, Mask, Tokens
 
 _MIX = np.uint64(0xD1B54A32D192ED03)
@@ -61,13 +61,10 @@ def _seen_in_lower_case(tokens: Tokens, where: Index) -> Mask:
     """Which of some tokens stand in lower case elsewhere in their document."""
     keys = document_keys(tokens.document[where], tokens.hashed[where])
     distinct, inverse = np.unique(keys, return_inverse=True)
-    if not len(distinct):
-        return np.zeros(0, dtype=bool)
     lower = np.flatnonzero(has(tokens.flags, "lower"))
     others = document_keys(tokens.document[lower], tokens.hashed[lower])
-    at = np.minimum(np.searchsorted(distinct, others), len(distinct) - 1)
     seen = np.zeros(len(distinct), dtype=bool)
-    seen[at[distinct[at] == others]] = True
+    seen[Keys(distinct).find(others)[1]] = True
     return seen[inverse]
 
 
@@ -75,9 +72,9 @@ def _fixed_phrases(tokens: Tokens) -> tuple[Mask, Mask]:
     """(T,) tokens of known phrases whose extent is sure, and those that no cut goes before."""
     fixed, inside = np.zeros(len(tokens.flags), bool), np.zeros(len(tokens.flags), bool)
     capital = has(tokens.flags, "cap", "upper", "initial")
+    last = capital | has(tokens.flags, "possessive")
     for length in range(5, 1, -1):
-        ends = capital & tokens.next(capital | has(tokens.flags, "possessive"), length - 1)
-        at = np.flatnonzero(ends)
+        at = np.flatnonzero(capital & tokens.next(last, length - 1))
         at = at[tokens.lexicon.fixed.look_up(tokens.phrase_hashes(at, length)) != 0]
         for step in range(length):
             fixed[at + step] = True

@@ -124,8 +124,8 @@ def _sentence_starts(shard: Shard, flags: Flags) -> Mask:
 def _line_starts(shard: Shard) -> Index:
     """The tokens that begin a paragraph, or a line after a short one."""
     bounds = np.cumsum([0, *(len(text) for text in shard.texts)])
-    text = "".join(shard.texts).encode("utf-32-le", "surrogatepass")
-    codes = np.append(np.frombuffer(text, dtype=np.uint32), np.uint32(_BREAK))
+    text = "".join([*shard.texts, "\n"]).encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(text, dtype=np.uint32)
     cuts = np.flatnonzero(codes[:-1] == _BREAK)
     document = np.searchsorted(bounds, cuts, side="right") - 1
     begin = bounds[document]
@@ -151,8 +151,12 @@ def _shouting(flags: Flags, first: Index, lengths: Index) -> Mask:
     if not len(first):
         return np.zeros(0, dtype=bool)
 
+    bounds = np.append(first, len(flags))
+
     def count(mask: Mask) -> Index:
-        return np.add.reduceat(mask.astype(np.int64), first)
+        total = np.zeros(len(flags) + 1, dtype=np.int64)
+        np.cumsum(mask, out=total[1:])
+        return np.diff(total[bounds])
 
     upper, capital, lower = (has(flags, name) for name in ("upper", "cap", "lower"))
     ordinary, function = has(flags, "common"), has(flags, "function")
