@@ -17,7 +17,7 @@ def parse(line: str, where: str) -> Any:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: no JSON ({error or 'nested too deeply'})") from None
-    if "\\ud" in line.lower():
+    if "\\ud" in line or "\\uD" in line:
         _check_surrogates(value, where)
     return value
 
