@@ -103,29 +103,31 @@ def window_log_tags(
     odds: Any,
     at: Any,
     least: Any,
+    tags: Any,
 ) -> Any:
-    """(n, C) log probabilities of the tags of tokens ``at`` (n,), sorted, and which are filled in.
+    """Write log probabilities of the tags of tokens ``at`` (n,), sorted, to ``tags`` (n, C).
+
+    Returns (m,) the token, as a place in ``at``, of each row that was written; m < n if some were
+    left out, and then rows are in order of folds.
 
     By the coefficients (folds, B, C) of ``buckets`` (B,), those of each document's fold (D,).
     odds: (ceil((C - 1) / 8), all buckets, 8) zeros to work in: one fold at a time fits a cache.
-    least: rows of tokens whose first tag leaves no more than this to the others stay empty.
+    least: tokens whose first tag leaves no more than this to the others are left out; 0: none.
 
     What a word alone adds up to, at each of its five places, is added up once per fold and shard.
     The order of additions is that of ``_own_rows`` and ``_pair_rows``, for every token the same.
     """
     mask = np.uint64(odds.shape[1] - 1)
     n_words = parts.shape[0]
-    tags = np.empty((len(at), coefficients.shape[2]))
-    filled = np.zeros(len(at), np.bool_)
+    token = np.arange(len(at))
+    n = 0
     sums = np.empty((len(odds), PLACES * n_words, LANES), np.float32)
     used = np.empty(n_words, np.bool_)
     own = np.empty((BLOCK, PLACES), np.uint64)
     pairs = np.empty((BLOCK, N_PAIRS), np.uint64)
     scores = np.empty((len(odds), BLOCK, LANES), np.float32)
     bounds = np.searchsorted(at, indptr)
-    unlikely = -np.inf
-    if least > 0:
-        unlikely = math.log(least / (1 - least) / (tags.shape[1] - 1))
+    unlikely = math.log(least / (1 - least) / (tags.shape[1] - 1)) if least > 0 else -np.inf
     for k in range(len(coefficients)):
         _use_fold(buckets, coefficients[k], odds)
         used[:] = False
@@ -145,8 +147,13 @@ def window_log_tags(
                         _add_rows(sums[p], own[i], 0, PLACES, scores[p, i])
                         _add_rows(odds[p], pairs[i], 0, N_PAIRS, scores[p, i])
                 for i in range(len(some)):
-                    filled[low + i] = _log_softmax(scores, i, least, unlikely, tags, low + i)
-    return tags, filled
+                    if least <= 0:
+                        _log_softmax(scores, i, tags, low + i)
+                    elif _reaches(scores, i, tags.shape[1] - 1, unlikely):
+                        _log_softmax(scores, i, tags, n)
+                        token[n] = low + i
+                        n += 1 - math.exp(tags[n, 0]) > least
+    return token if least <= 0 else token[:n]
 
 
 @njit(cache=True, nogil=True)
@@ -250,25 +257,26 @@ def _add_rows(table: Any, rows: Any, low: Any, high: Any, to: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _log_softmax(scores: Any, i: Any, least: Any, unlikely: Any, tags: Any, to: Any) -> Any:
-    """Write row ``to`` of tags and say whether the first tag leaves more than ``least``.
-
-    unlikely: if no log odds reach this, it does not, and no exponential is needed to know it.
-    """
-    n = tags.shape[1]
-    highest = -np.inf
-    for c in range(n - 1):
-        tags[to, c + 1] = scores[c // LANES, i, c % LANES]
-        highest = max(highest, tags[to, c + 1])
-    if highest < unlikely:
-        return False
-    highest = max(highest, 0.0)
-    total = math.exp(-highest)
+def _reaches(scores: Any, i: Any, n: Any, limit: Any) -> Any:
+    """Whether one of n log odds is this high; if not, no exponential is needed."""
+    highest = scores[0, i, 0]
     for c in range(1, n):
+        highest = max(highest, scores[c // LANES, i, c % LANES])
+    return highest >= limit
+
+
+@njit(cache=True, nogil=True)
+def _log_softmax(scores: Any, i: Any, tags: Any, to: Any) -> None:
+    """Write row ``to`` of tags."""
+    highest = 0.0
+    for c in range(1, tags.shape[1]):
+        tags[to, c] = scores[(c - 1) // LANES, i, (c - 1) % LANES]
+        highest = max(highest, tags[to, c])
+    total = math.exp(-highest)
+    for c in range(1, tags.shape[1]):
         total += math.exp(tags[to, c] - highest)
     log_total = highest + math.log(total)
     floor = math.log(LEAST)
     tags[to, 0] = max(-log_total, floor)
-    for c in range(1, n):
+    for c in range(1, tags.shape[1]):
         tags[to, c] = max(tags[to, c] - log_total, floor)
-    return least <= 0 or 1 - math.exp(-log_total) > least

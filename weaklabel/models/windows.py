@@ -46,10 +46,11 @@ def token_log_tags(
     """
     wanted = np.arange(len(shard.token_ids)) if at is None else at
     blocks = -(-(coefficients.shape[2] - 1) // kernel.LANES)
-    # numpy's zeros, not numba's: they ask the system for large pages, which random access needs
+    # made by numpy, not numba: it asks the system for large pages, which random access needs
     odds = np.zeros((blocks, BUCKETS, kernel.LANES), dtype=np.float32)
+    tags = np.empty((len(wanted), coefficients.shape[2]))
     parts, lines = _parts_and_lines(shard)
-    tags, filled = kernel.window_log_tags(
+    found = kernel.window_log_tags(
         parts,
         shard.token_ids,
         shard.indptr,
@@ -60,8 +61,12 @@ def token_log_tags(
         odds,
         wanted,
         least,
+        tags,
     )
-    return (wanted[filled], tags[filled]) if least > 0 else (wanted, tags)
+    if least <= 0:
+        return wanted, tags
+    order = np.argsort(found)
+    return wanted[found[order]], tags[order]
 
 
 def token_tags(
