@@ -68,7 +68,7 @@ def count_shard(
         gold = None
         if shard is not None and name in layers:
             gold = shard.gold(task, layers[name])[0]
-        votes, labels = run.votes(name)[index], load_labels(run.labels_path(name, index))
+        labels, votes = run.labels(name)[index], run.votes(name)[index]
         changes = None
         if shard is not None and name in changed:
             before = load_labels(run.labels_path(name, index, BELIEVED))
