@@ -51,7 +51,6 @@ def analyze(run: Run, engine: Engine | None = None) -> Json:
 def _task(run: Run, name: str, counted: Statistics) -> Json:
     task, gold = run.tasks[name], run.gold(name) is not None
     model = run.model(name)
-    voters = run.votes(name)[0].voters
     return {
         "task": task.to_json(),
         "model": run.job.tasks[name].chosen_model.use,
@@ -61,7 +60,7 @@ def _task(run: Run, name: str, counted: Statistics) -> Json:
             "warnings": run.manifest["tasks"][name]["warnings"],
             "sample": run.job.fit_on.documents if run.job.fit_on else None,
         },
-        "sources": source_rows(task, voters, counted.votes, model.source_quality_, gold),
+        "sources": source_rows(task, counted.voters, counted.votes, model.source_quality_, gold),
         "counts": run.counts(name),
         "labels": counted.labels.to_json(),
         "scores": counted.labels.scores() if gold else None,

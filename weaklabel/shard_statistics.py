@@ -20,13 +20,17 @@ from .run import Run
 from .task import Task
 from .teaching import BELIEVED
 from .vote_statistics import VoteStatistics
-from .votes import Gold
+from .votes import Gold, Voter
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What adds up over shards. changes: what decisions changed, None where there are none."""
+    """What adds up over shards.
 
+    voters: of the votes; the first shard's. changes: what decisions changed, None if nothing could.
+    """
+
+    voters: tuple[Voter, ...]
     votes: VoteStatistics
     labels: LabelStatistics
     changes: Changes | None
@@ -35,7 +39,8 @@ class Statistics:
         changes = None
         if self.changes is not None and other.changes is not None:
             changes = self.changes + other.changes
-        return Statistics(self.votes + other.votes, self.labels + other.labels, changes)
+        votes, labels = self.votes + other.votes, self.labels + other.labels
+        return Statistics(self.voters, votes, labels, changes)
 
 
 def count(run: Run, engine: Engine) -> dict[str, Statistics]:
@@ -75,9 +80,8 @@ def count_shard(
             assert isinstance(before, SpanLabels)
             assert isinstance(labels, SpanLabels)
             changes = Changes.of(before, labels, _decided(folder, task, shard), gold)
-        found[name] = Statistics(
-            VoteStatistics.of(votes, gold), LabelStatistics.of(votes, labels, gold), changes
-        )
+        said, given = VoteStatistics.of(votes, gold), LabelStatistics.of(votes, labels, gold)
+        found[name] = Statistics(votes.voters, said, given, changes)
     return found
 
 
