@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache, partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Ballot:
         self.notes = {name: note for name, note in filed.items() if name in self.names}
         self.stale = len(self.notes) < len(filed)
         self._new: dict[str, Votes] = {}
+        self._open: FileIO | None = None
         self._saved = time.monotonic()
 
     def _filed(self) -> dict[str, dict[str, Any]]:
@@ -124,11 +126,18 @@ class Ballot:
     def calling(self, name: str) -> None:
         """Leave word of who is called, for whoever asks why this process died."""
         with suppress(OSError):
-            self._word.parent.mkdir(parents=True, exist_ok=True)
-            self._word.write_text(name, encoding="utf-8")
+            if self._open is None:
+                self._word.parent.mkdir(parents=True, exist_ok=True)
+                self._open = self._word.open("wb", buffering=0)
+            self._open.seek(0)
+            self._open.truncate()
+            self._open.write(name.encode())
 
     def done(self) -> None:
         """Nobody is called any more."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
         with suppress(OSError):
             self._word.unlink(missing_ok=True)
 
