@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from .atomic import write_text
 from .context import Context, Step
-from .corpus import Corpus
+from .corpus import Corpus, Document
 from .engine_local import Engine, Failed
-from .errors import RunError
+from .errors import InputError, RunError, WeaklabelError
 from .keys import content_digest, digest
 from .manifest import manifest, same_beginning
 from .prepare import documents, resolve
@@ -26,7 +27,8 @@ def read_documents(context: Context, engine: Engine) -> None:
         count = run.n_shards
     else:
         write_text(run.folder / "job.yaml", job.file.text)
-        count = _tokenize(context, engine, key)
+        with _unchanged(context):
+            count = _tokenize(context, engine, key)
         _drop_beyond(run.folder, count)
     notes = [context.stamps.read(run.shard_path(i)) for i in range(count)]
     content = manifest(context.prepared, key, [note for note in notes if note], context.limit)
@@ -54,6 +56,35 @@ def input_digests(path: str) -> list[tuple[str, str]]:
     return [(file.path, digest(str(file.filesystem.checksum(file.path)))) for file in files]
 
 
+@contextmanager
+def _unchanged(context: Context) -> Iterator[None]:
+    """Whatever is laid out of an input that changes meanwhile is not to be trusted."""
+    path = resolve(context.prepared.job.folder, context.prepared.job.input.path)
+    before = _state(path)
+    try:
+        yield
+    finally:
+        if _state(path) != before:
+            for note in (context.run.folder / ".done" / "shards").glob("*.json"):
+                note.unlink()
+            raise InputError(f"{path}: changed or vanished while it was read; run again") from None
+
+
+def _state(path: str) -> list[tuple[object, ...]]:
+    """What differs once a file of an input was written to, replaced or removed."""
+    from .formats.files import input_files
+
+    try:
+        if "://" in path:
+            return list(input_digests(path))
+        files = input_files(path) if not Path(path).is_dir() else []
+        paths = [Path(file.path) for file in files] or sorted(Path(path).rglob("*"))
+        stats = [(str(file), file.stat()) for file in paths]
+    except (OSError, WeaklabelError):
+        return []
+    return [(name, s.st_size, s.st_mtime_ns, s.st_ino) for name, s in stats]
+
+
 def _all_there(context: Context) -> bool:
     paths = [context.run.shard_path(i) for i in range(context.run.n_shards)]
     return bool(paths) and all(context.stamps.read(path) for path in paths)
@@ -64,14 +95,25 @@ def _tokenize(context: Context, engine: Engine, key: str) -> int:
     corpus = Corpus(
         documents(job, context.limit), lang=job.lang, shard_documents=job.shard_documents
     )
-    items = ((i, digest([key, i]), batch) for i, batch in enumerate(corpus.batches()))
+    trouble: list[WeaklabelError] = []
+
+    def items() -> Iterator[tuple[int, str, list[Document]]]:
+        """As far as the input can be read; what was read before is finished first."""
+        try:
+            for i, batch in enumerate(corpus.batches()):
+                yield i, digest([key, i]), batch
+        except WeaklabelError as error:
+            trouble.append(error)
+
     count = 0
-    for item, result in engine.map(partial(tokenize, context.work, job.lang), items):
+    for item, result in engine.map(partial(tokenize, context.work, job.lang), items()):
         if isinstance(result, Failed):
             raise RunError(f"shard {item[0]} cannot be tokenized: {result.reason}")
         count += 1
         context.made("read", result)
         context.watch(Step("read", count, None))
+    for error in trouble:
+        raise error
     return count
 
 
