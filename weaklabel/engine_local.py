@@ -60,6 +60,10 @@ class Engine(Protocol):
         """(item, result) as they are done; items are drawn a few at a time."""
         ...
 
+    def renew(self) -> None:
+        """Let go of what workers hold in memory, where that is cheap."""
+        ...
+
     def close(self) -> None:
         """Let go of all processes."""
         ...
@@ -86,6 +90,9 @@ class HereEngine:
                 reason = _reason(error)
             self.tell(Fault(item, attempt, reason))
         return Failed(reason)
+
+    def renew(self) -> None:
+        """This process stays what it is."""
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -172,6 +179,10 @@ class PoolEngine:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers or self.workers, context, initializer=_begin)
         return self._pool
+
+    def renew(self) -> None:
+        """The next map begins with new workers."""
+        self.close()
 
     def close(self) -> None:
         """End the workers at once; files are whole or not there, so nothing is lost."""

@@ -92,6 +92,9 @@ class RayEngine:
             self._started()
             yield from self._map(self.ray.put(function), chain(drawn, fresh))
 
+    def renew(self) -> None:
+        """Actors stay; to start one takes longer than the memory is worth."""
+
     def close(self) -> None:
         """End the actors, and Ray if it was started here; only the end of Python waits for it."""
         self._over.set()

@@ -73,6 +73,7 @@ def run_job(
         engine.tell = context.fault
         try:
             read_documents(context, engine)
+            engine.renew()  # who tokenizes has loaded spaCy, and all that spaCy loads
             cast_all(context, engine)
             for task in prepared.tasks:
                 label(context, engine, task)
