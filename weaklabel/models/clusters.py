@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..kernels import lattice as kernel
+from ..kernels.clusters import number_groups, order_ties
 from ..kernels.lattice import MISSING_ROW, Lattice
 from ..task import NONE
 from ..votes import Gold, Votes
@@ -51,12 +52,15 @@ def clusters_of(votes: Votes, names: tuple[str, ...], gold: Gold | None = None) 
     source = _renumber(votes, names)
     quarters = np.ceil(votes.confidence * 4 - 1e-6).astype(np.int32)
     table = np.stack([votes.start, votes.end, source[votes.source], votes.label, quarters], axis=1)
-    document: NDArray[Any] = votes.document
+    # a writable copy: read-only arrays are another type, and every kernel would compile twice
+    document: NDArray[Any] = votes.document.copy()
     rows: NDArray[np.int32] = table.astype(np.int32)
     if gold is not None and len(gold):
         document = np.concatenate([document, gold.document])
         rows = np.concatenate([rows, _gold_rows(gold, len(names))])
-    order = np.lexsort([rows[:, 4], rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0], document])
+        order = np.lexsort([rows[:, 1], rows[:, 0], document])
+        document, rows = document[order], rows[order]
+    order = order_ties(document, rows)
     document, rows = document[order], rows[order]
     start, end = rows[:, 0].copy(), rows[:, 1].copy()
     first = np.flatnonzero(kernel.cluster_starts(document, start, end))
@@ -64,11 +68,13 @@ def clusters_of(votes: Votes, names: tuple[str, ...], gold: Gold | None = None) 
     offset = rows[first, 0]
     rows[:, :2] -= offset[cluster][:, None]
     extra_cluster, extra = _rows_without_extent(votes, names, gold, document[first])
-    cluster = np.concatenate([extra_cluster, cluster])
-    rows = np.concatenate([extra, rows])
-    order = np.argsort(cluster, kind="stable")
-    indptr = np.searchsorted(cluster[order], np.arange(len(first) + 1))
-    return Clusters(document[first], offset, indptr.astype(np.int64), rows[order])
+    if len(extra):
+        cluster = np.concatenate([extra_cluster, cluster])
+        order = np.argsort(cluster, kind="stable")
+        rows = np.concatenate([extra, rows])[order]
+    size = np.bincount(cluster, minlength=len(first))
+    indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    return Clusters(document[first], offset, indptr, rows)
 
 
 def _renumber(votes: Votes, names: tuple[str, ...]) -> NDArray[np.int32]:
@@ -140,7 +146,6 @@ class PatternCounter:
     def patterns(self) -> Patterns:
         """What was counted."""
         keys = sorted(self.counts)
-        # a writable copy: read-only arrays are another type, and every kernel would compile twice
         rows = np.frombuffer(b"".join(keys), dtype=np.int32).reshape(-1, 5).copy()
         indptr = np.cumsum([0] + [len(key) // ROW_BYTES for key in keys])
         count = np.asarray([self.counts[key] for key in keys], dtype=np.float64)
@@ -166,17 +171,8 @@ def lay_out(
 
 def distinct(clusters: Clusters) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(N,) the number of each cluster's pattern, and (P,) a cluster that shows each pattern."""
-    data = clusters.rows.tobytes()
-    bounds = (clusters.indptr * ROW_BYTES).tolist()
-    numbers: dict[bytes, int] = {}
-    which = np.empty(len(bounds) - 1, dtype=np.int64)
-    first: list[int] = []
-    for i in range(len(bounds) - 1):
-        number = numbers.setdefault(data[bounds[i] : bounds[i + 1]], len(first))
-        if number == len(first):
-            first.append(i)
-        which[i] = number
-    return which, np.asarray(first, dtype=np.int64)
+    which, first = number_groups(clusters.indptr, clusters.rows)
+    return which, first
 
 
 def take(

@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..corpus import Shard
+from ..kernels.clusters import number_columns
+from ..kernels.words import hash_strings
 from ..votes import Votes
 from .windows import word_hashes
 
@@ -40,7 +42,6 @@ BUNCHED = 2.0
 """How many times as often as anywhere a source votes where it has voted nearby, if not all seen."""
 
 Words = NDArray[np.uint64]
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class KindCounter:
@@ -58,13 +59,13 @@ class KindCounter:
     def add(self, votes: Votes, source: NDArray[np.int32], shard: Shard) -> None:
         """Count the votes of one shard; source: (V,) numbers that hold for all shards."""
         words = word_hashes(shard.lexemes)
-        tokens = words[shard.token_ids]
         first = shard.indptr[votes.document] + votes.start
         length = (votes.end - votes.start).astype(np.int64)
-        strings = _strings(tokens, first, length)
+        strings = hash_strings(words, shard.token_ids, first, length)
         self.votes.add(strings, source.astype(np.uint64), votes.label.astype(np.uint64))
         if self.n_labels > 1:
             return
+        tokens = words[shard.token_ids]
         self.words.add(tokens)
         long = length > 1
         within = np.repeat(first[long], length[long]) + _ranges(length[long])
@@ -204,13 +205,11 @@ class _Tally:
 def _count_rows(
     rows: NDArray[np.uint64], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    order = np.lexsort(rows[::-1])
-    rows, counts = rows[:, order], counts[order]
-    new = np.ones(len(counts), dtype=bool)
-    new[1:] = (rows[:, 1:] != rows[:, :-1]).any(axis=0)
-    first = np.flatnonzero(new)
-    total = np.add.reduceat(counts, first) if len(first) else counts
-    return rows[:, first], total
+    which, first = number_columns(rows)
+    total = np.zeros(len(first), dtype=np.int64)
+    np.add.at(total, which, counts)
+    order = np.lexsort(rows[::-1, first])
+    return rows[:, first[order]], total[order]
 
 
 def _groups(
@@ -221,18 +220,6 @@ def _groups(
     new[1:] = np.any([c[1:] != c[:-1] for c in columns], axis=0)
     first = np.flatnonzero(new)
     return np.cumsum(new) - 1, first, np.diff(np.append(first, len(new)))
-
-
-def _strings(
-    tokens: Words, first: NDArray[np.int64], length: NDArray[np.int64]
-) -> NDArray[np.uint64]:
-    """(V,) a hash of the words of each span; of one word, the word's."""
-    key = np.zeros(len(first), dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for i in range(int(length.max(initial=0))):
-            on = length > i
-            key[on] = key[on] * _ODD + tokens[first[on] + i]
-    return key
 
 
 def _ranges(length: NDArray[np.int64]) -> NDArray[np.int64]:
