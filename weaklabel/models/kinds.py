@@ -65,11 +65,12 @@ class KindCounter:
         self.votes.add(strings, source.astype(np.uint64), votes.label.astype(np.uint64))
         if self.n_labels > 1:
             return
-        tokens = words[shard.token_ids]
-        self.words.add(tokens)
+        times = np.bincount(shard.token_ids, minlength=len(words))
+        self.words.add(words[times > 0], times=times[times > 0])
         long = length > 1
         within = np.repeat(first[long], length[long]) + _ranges(length[long])
-        self.inside.add(tokens[within], np.repeat(source[long], length[long]).astype(np.uint64))
+        tokens = words[shard.token_ids[within]]
+        self.inside.add(tokens, np.repeat(source[long], length[long]).astype(np.uint64))
 
     def plus(self, other: KindCounter) -> None:
         """Take in what another one counted on other shards."""
@@ -169,9 +170,10 @@ class _Tally:
         self.parts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
         self.width = width
 
-    def add(self, *columns: Words) -> None:
+    def add(self, *columns: Words, times: NDArray[np.int64] | None = None) -> None:
         rows = np.stack(columns)
-        self._take_in([_count_rows(rows, np.ones(rows.shape[1], dtype=np.int64))])
+        once = np.ones(rows.shape[1], dtype=np.int64)
+        self._take_in([_count_rows(rows, once if times is None else times)])
 
     def plus(self, other: _Tally) -> None:
         self._take_in(other.parts)
