@@ -35,7 +35,7 @@ from ..votes import Gold, Votes
 from .candidates import Evidence, Proposals, layers_of
 from .segments import Floats
 from .threshold import Judged, best_threshold
-from .windows import BUCKETS, token_features, token_tags
+from .windows import BUCKETS, token_features, token_log_tags
 
 FOLDS = 3
 EPOCHS = 2
@@ -127,13 +127,11 @@ class Context:
     proposes: bool
     threshold: float
 
-    def log_tags(self, shard: Shard) -> Floats:
-        """(T, 2K+1) log probability of each tag, by the model of the other folds."""
-        rows = np.full(BUCKETS, -1, dtype=np.int32)
-        rows[self.buckets] = np.arange(len(self.buckets), dtype=np.int32)
-        tags = token_tags(shard, folds_of(shard), rows, self.coefficients)
-        logs: Floats = np.log(np.maximum(tags, 1e-12))
-        return logs
+    def log_tags(
+        self, shard: Shard, at: NDArray[np.int64], least: float = 0.0
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Log probabilities of tags by the model of the other folds; see ``token_log_tags``."""
+        return token_log_tags(shard, folds_of(shard), self.buckets, self.coefficients, at, least)
 
     def facts(self) -> dict[str, Any]:
         """What is saved as JSON."""
@@ -251,12 +249,13 @@ def folds_of(shard: Shard) -> NDArray[np.int64]:
 def fuse(context: Context, evidence: Evidence, shard: Shard) -> tuple[Floats, Floats]:
     """Log scores of segments and outside tokens: votes plus weight times text."""
     scores, outside = evidence.scores()
-    log_tags = context.log_tags(shard)
+    lattice = evidence.lattice
     token = shard.indptr[evidence.token_document] + evidence.token
-    first = shard.indptr[evidence.document] + evidence.start
-    last = shard.indptr[evidence.document] + evidence.end
-    scores = scores + context.weight * kernel.segment_tags(first, last, log_tags)
-    outside = outside + context.weight * log_tags[token, 0]
+    _, log_tags = context.log_tags(shard, token)
+    base = np.repeat(lattice.token_ptr[:-1], np.diff(lattice.cand_ptr))
+    text = kernel.segment_tags(base + lattice.start, base + lattice.end, log_tags)
+    scores = scores + context.weight * text
+    outside = outside + context.weight * log_tags[:, 0]
     kernel.constrain(evidence.lattice, evidence.n_sources, scores, outside)
     return scores, outside
 
@@ -286,24 +285,23 @@ def proposals(
 
     A span begins at the first token of a run that is more than ``GLIMPSE`` likely to be inside.
     """
-    log_tags = context.log_tags(shard)
-    free = np.exp(log_tags[:, 0]) < 1 - GLIMPSE
+    free = np.ones(len(shard.token_ids), dtype=bool)
     free[shard.indptr[evidence.token_document] + evidence.token] = False
-    best = np.where(free, 1 + np.argmax(log_tags[:, 1:], axis=1), 0)
-    label, begins = (best - 1) // 2, (best - 1) % 2 == 0
-    document = np.repeat(np.arange(len(shard)), shard.n_tokens)
-    new = np.ones(len(best), dtype=bool)
-    new[1:] = (label[1:] != label[:-1]) | (document[1:] != document[:-1]) | begins[1:] | ~free[:-1]
-    first = np.flatnonzero(free & new)
-    stop = np.flatnonzero(np.append(new | ~free, True))
-    last = stop[np.searchsorted(stop, first, side="right")]
-    k = label[first]
-    log_p = kernel.segment_tags(first, last, log_tags)[np.arange(len(k)), k]
+    at, log_tags = context.log_tags(shard, np.flatnonzero(free), GLIMPSE)
+    label, goes_on = np.divmod(np.argmax(log_tags[:, 1:], axis=1), 2)
+    document = np.searchsorted(shard.indptr, at, side="right") - 1
+    new = np.ones(len(at), dtype=bool)
+    new[1:] = (label[1:] != label[:-1]) | (document[1:] != document[:-1]) | (goes_on[1:] == 0)
+    new[1:] |= at[1:] != at[:-1] + 1
+    begin = np.flatnonzero(new)
+    stop = np.append(begin, len(at))[1:]
+    k, document = label[begin], document[begin]
+    log_p = kernel.segment_tags(begin, stop, log_tags)[np.arange(len(k)), k]
     keep = log_p > np.log(SURE)
     if gold is not None:
-        keep &= ~np.isin(document[first], gold.complete)
-    base = shard.indptr[document[first]]
-    columns = (document[first], first - base, last - base, k)
+        keep &= ~np.isin(document, gold.complete)
+    base = shard.indptr[document]
+    columns = (document, at[begin] - base, at[stop - 1] + 1 - base, k)
     d, s, e, v = (column[keep] for column in columns)
     return Proposals(d, s, e, v, np.exp(log_p[keep]))
 
