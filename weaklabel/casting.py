@@ -7,7 +7,7 @@ made from, so a source that has changed is called alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache, partial
@@ -15,12 +15,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from .apply import in_order, to_votes
+from .apply import to_votes
 from .columns import load_labels, load_shard
 from .corpus import Shard
 from .errors import WeaklabelError
 from .keys import digest, votes_digest
-from .prepare import Made, Prepared
+from .prepare import Made
 from .sources.base import Cast, LabelReader, VoteReader
 from .stages import Metric, Work, metric
 from .votes import Votes
@@ -66,10 +66,10 @@ class Ballot:
         facts.append(self._shard_sha)
         if isinstance(made.source, VoteReader):
             facts += [self.notes.get(name, {}).get("sha256", "") for name in made.source.reads]
-        if isinstance(made.source, LabelReader):
+        if made.round == "labels":
             first = work.stamps.read(work.run.labels_path(self.task, self.index, "first"))
             facts.append((first or {}).get("sha256", ""))
-        if hasattr(made.source, "bind"):
+        if made.round == "bound":
             facts.append({k: v for k, v in job.llm.items() if k not in LLM_MEANS})
         return digest(facts)
 
@@ -95,7 +95,7 @@ class Ballot:
             self.shard(), made.source, cast, task, job.on_error, job.misaligned
         )
         key = self.key(made)
-        if cast.failed and hasattr(made.source, "bind"):
+        if cast.failed and made.round == "bound":
             # unanswered prompts are asked again by the next run; what was answered is cached
             key = f"incomplete {key}"
         name = made.source.name
@@ -172,7 +172,7 @@ def cast_votes(work: Work, item: tuple[int, str]) -> list[Metric]:
 def _cast_missing(ballot: Ballot, wanted: str) -> list[Metric]:
     rows = []
     try:
-        for made in round_of(ballot.work.prepared, ballot.task, wanted):
+        for made in ballot.work.prepared.round_of(ballot.task, wanted):
             if ballot.has(made):
                 continue
             began = time.perf_counter()
@@ -192,7 +192,7 @@ def give_up(work: Work, item: tuple[int, str], reason: str) -> None:
     index, wanted = item
     for task in work.prepared.tasks:
         ballot = Ballot(work, task, index)
-        waiting = [made for made in round_of(work.prepared, task, wanted) if not ballot.has(made)]
+        waiting = [made for made in work.prepared.round_of(task, wanted) if not ballot.has(made)]
         if waiting:
             called = ballot.called()
             made = next((made for made in waiting if made.source.name == called), waiting[0])
@@ -208,27 +208,10 @@ def shard_once(work: Work, index: int) -> Callable[[], Shard]:
     return cache(partial(load_shard, work.run.shard_path(index)))
 
 
-def round_of(prepared: Prepared, task: str, wanted: str) -> Iterator[Made]:
-    """Every source of a round, readers of votes after whom they read."""
-    by_name = {one.source.name: one for one in prepared.sources[task]}
-    for source in in_order([one.source for one in by_name.values()]):
-        if kind_of(source) == wanted:
-            yield by_name[source.name]
-
-
-def kind_of(source: Any) -> str:
-    """The round in which a source is called."""
-    if isinstance(source, LabelReader):
-        return "labels"
-    if isinstance(source, VoteReader):
-        return "votes"
-    return "bound" if hasattr(source, "bind") else "documents"
-
-
 def _look(ballot: Ballot, made: Made) -> Cast:
     """What a source says; one that raises has failed on the whole shard."""
     try:
-        return _call(ballot, made.source)
+        return _call(ballot, made)
     except (WeaklabelError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -236,13 +219,11 @@ def _look(ballot: Ballot, made: Made) -> Cast:
         return Cast.of(made.source.labels, failed=dict.fromkeys(range(len(ballot.shard())), reason))
 
 
-def _call(ballot: Ballot, source: Any) -> Cast:
-    shard = ballot.shard()
+def _call(ballot: Ballot, made: Made) -> Cast:
+    source, shard = made.source, ballot.shard()
     if isinstance(source, LabelReader):
-        run = ballot.work.run
-        path = run.labels_path(ballot.task, ballot.index, "first")
-        return source.read_labels(shard, load_labels(path))
+        first = ballot.work.run.labels_path(ballot.task, ballot.index, "first")
+        return source.read_labels(shard, load_labels(first))
     if isinstance(source, VoteReader):
         return source.read_votes(shard, ballot.votes(source.reads))
-    cast: Cast = source(shard)
-    return cast
+    return source(shard)

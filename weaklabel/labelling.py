@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from .casting import kind_of
 from .context import Context, Step
 from .engine_local import Engine, Failed
 from .errors import RunError
@@ -21,7 +20,7 @@ def label(context: Context, engine: Engine, task: str) -> None:
     """Fit the task's model and label every shard."""
     made = context.prepared.sources[task]
     names = [one.source.name for one in made]
-    readers = [one.source.name for one in made if kind_of(one.source) == "labels"]
+    readers = [one.source.name for one in made if one.round == "labels"]
     gold = anchors(context, task)
     if readers:
         first = [name for name in names if name not in readers]

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Any
 
 from . import __version__
-from .casting import kind_of
 from .prepare import Prepared
 from .stages import Work
 
@@ -50,7 +49,7 @@ def _sources(prepared: Prepared, task: str) -> dict[str, Any]:
     return {
         "sources": [one.source.name for one in made],
         "kinds": {one.source.name: one.source.kind for one in made},
-        "rounds": {one.source.name: kind_of(one.source) for one in made},
+        "rounds": {one.source.name: one.round for one in made},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .casting import Ballot, kind_of
+from .casting import Ballot
 from .corpus import Corpus, Shard
 from .job import Job
 from .keys import digest
@@ -38,7 +38,7 @@ def plan_lines(path: Path | str, out: Path | str | None = None) -> Iterator[str]
 
 
 def _has_prompts(prepared: Prepared) -> bool:
-    return any(kind_of(m.source) == "bound" for made in prepared.sources.values() for m in made)
+    return any(m.round == "bound" for made in prepared.sources.values() for m in made)
 
 
 def _prompts(prepared: Prepared, folder: Path, shards: Sequence[Shard]) -> Iterator[str]:

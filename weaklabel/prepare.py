@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .keys import code_digest, content_digest, digest
 from .models.base import LabelModel
 from .models.base import registry as models
 from .registry import Registry
-from .sources.base import AnySource
+from .sources.base import AnySource, LabelReader, VoteReader
 from .sources.base import registry as sources
 from .task import Task
 
@@ -37,6 +37,15 @@ class Made:
     source: AnySource
     key: str
 
+    @cached_property
+    def round(self) -> str:
+        """When it is called: "documents", "bound" (LLM session), "votes", "labels" (read those)."""
+        if isinstance(self.source, LabelReader):
+            return "labels"
+        if isinstance(self.source, VoteReader):
+            return "votes"
+        return "bound" if hasattr(self.source, "bind") else "documents"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -45,6 +54,18 @@ class Prepared:
     job: Job
     tasks: dict[str, Task]
     sources: dict[str, list[Made]]
+
+    def round_of(self, task: str, name: str) -> list[Made]:
+        """The sources of a round, readers of votes after whom they read."""
+        return [made for made in self._in_order[task] if made.round == name]
+
+    @cached_property
+    def _in_order(self) -> dict[str, list[Made]]:
+        number = {id(one.source): one for many in self.sources.values() for one in many}
+        return {
+            task: [number[id(source)] for source in in_order([one.source for one in made])]
+            for task, made in self.sources.items()
+        }
 
     def model(self, task: str) -> LabelModel:
         """A fresh label model of a task."""

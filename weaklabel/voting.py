@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .casting import Ballot, cast_votes, give_up, round_of
+from .casting import Ballot, cast_votes, give_up
 from .context import Context, Step
 from .engine_local import Engine, Failed, local_engine
 from .errors import RunError
@@ -23,7 +23,7 @@ def cast_all(context: Context, engine: Engine) -> None:
 def ask_prompts(context: Context) -> None:
     """The votes of sources that share an LLM session, from this process: they wait, not work."""
     prepared = context.prepared
-    made = [one for task in prepared.tasks for one in round_of(prepared, task, "bound")]
+    made = [one for task in prepared.tasks for one in prepared.round_of(task, "bound")]
     if not made or not _waiting(context, "bound"):
         return
     from .sources.llm.session import Session
@@ -64,7 +64,7 @@ def cast_round(context: Context, name: str, engine: Engine) -> None:
 
 
 def _waiting(context: Context, name: str) -> list[tuple[int, str]]:
-    wanted = {t: list(round_of(context.prepared, t, name)) for t in context.prepared.tasks}
+    wanted = {t: context.prepared.round_of(t, name) for t in context.prepared.tasks}
 
     def waits(index: int) -> bool:
         ballots = (Ballot(context.work, task, index) for task in wanted)
