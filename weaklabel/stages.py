@@ -15,6 +15,7 @@ from typing import Any
 
 from .columns import load_shard, save_labels, save_shard
 from .corpus import Document, Shard
+from .errors import RunError
 from .job import Job
 from .keys import Stamps, digest, gold_digest
 from .labels import Labels
@@ -100,7 +101,10 @@ class Prediction:
     def key(self, work: Work) -> str:
         """The key of the labels."""
         run = work.run
-        note = work.stamps.read(run.votes_path(self.task, self.index)) or {"sources": {}}
+        path = run.votes_path(self.task, self.index)
+        note = work.stamps.read(path)
+        if note is None:
+            raise RunError(f"{path}: is gone since it was written; run again")
         votes = [note["sources"][name]["sha256"] for name in self.sources]
         known = None if self.gold is None else gold_digest(self.gold)
         shard = work.stamps.read(run.shard_path(self.index)) or {}
