@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import platform
 import socket
 import threading
@@ -42,14 +43,17 @@ _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 
 
 class _Worker:
-    """What runs on a node. Mistakes come back as values: Ray would wrap them in its traceback."""
+    """What runs on a node. Mistakes come back as values: Ray would wrap them in its traceback.
+
+    Items and results travel as bytes: the arrays that Ray itself hands over are read-only.
+    """
 
     def versions(self) -> dict[str, str]:
         return _versions()
 
-    def call(self, function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
+    def call(self, function: Callable[[Any], Any], item: bytes) -> tuple[str, Any]:
         try:
-            return "done", function(item)
+            return "done", pickle.dumps(function(pickle.loads(item)), pickle.HIGHEST_PROTOCOL)
         except WeaklabelError as error:
             return "mistake", str(error)
         except (MemoryError, OSError) as error:
@@ -112,7 +116,8 @@ class RayEngine:
                 if work is None:
                     left = False
                     break
-                slot.given.append((slot.actor.call.remote(function, work[0]), *work))
+                sent = pickle.dumps(work[0], pickle.HIGHEST_PROTOCOL)
+                slot.given.append((slot.actor.call.remote(function, sent), *work))
             if left or again or any(slot.given for slot in self._slots):
                 self._wait()
             for slot in self._slots:
@@ -205,7 +210,7 @@ class RayEngine:
             if state == "mistake":
                 raise WeaklabelError(value)
             if state == "done":
-                yield item, value
+                yield item, pickle.loads(value)
                 continue
             self.tell(Fault(item, attempt, value))
             if attempt < ATTEMPTS:
