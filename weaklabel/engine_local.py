@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,12 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 3
 """How often an item is tried before it is given up."""
+
+NOT_TO_TOKENIZE = ("torch", "tensorflow", "mxnet", "cupy")
+"""What spaCy loads where it is installed: a second and 200 MB a process, and no tokenizer needs it.
+
+The workers that read documents do nothing else, so no pipeline is ever without them.
+"""
 
 
 @dataclass(frozen=True)
@@ -99,10 +106,13 @@ class HereEngine:
 
 
 class PoolEngine:
-    """A pool of processes. A worker that dies is replaced, and its item tried again."""
+    """A pool of processes. A worker that dies is replaced, and its item tried again.
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    hidden: packages that workers take for not installed, until ``renew``.
+    """
+
+    def __init__(self, workers: int, hidden: tuple[str, ...] = ()) -> None:
+        self.workers, self.hidden = workers, hidden
         self.tell: Callable[[Fault], None] = unheard
         self._pool: ProcessPoolExecutor | None = None
 
@@ -177,11 +187,14 @@ class PoolEngine:
     def _start(self, workers: int | None = None) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers or self.workers, context, initializer=_begin)
+            self._pool = ProcessPoolExecutor(
+                workers or self.workers, context, initializer=_begin, initargs=(self.hidden,)
+            )
         return self._pool
 
     def renew(self) -> None:
         """The next map begins with new workers."""
+        self.hidden = ()
         self.close()
 
     def close(self) -> None:
@@ -196,7 +209,7 @@ class PoolEngine:
 
 def local_engine(workers: int) -> Engine:
     """The engine for that many processes."""
-    return HereEngine() if workers == 1 else PoolEngine(workers)
+    return HereEngine() if workers == 1 else PoolEngine(workers, NOT_TO_TOKENIZE)
 
 
 def _may_pass(error: BaseException | None) -> bool:
@@ -218,8 +231,10 @@ def _take(items: Iterator[Item], count: int) -> Iterator[Item]:
             return
 
 
-def _begin() -> None:
+def _begin(hidden: tuple[str, ...]) -> None:
     """In each worker: Ctrl-C is the driver's affair, and no worker outlives the driver."""
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent: Any = multiprocessing.parent_process()
