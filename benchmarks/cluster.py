@@ -20,26 +20,26 @@ DOCUMENTS = 1_000_000_000
 NODES = 64
 CORES = 16
 SHARD_DOCUMENTS = 20_000
-SOURCES = 71
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What the scale benchmark found. rate: tokens a second of two cores. rest: s on the driver."""
+    """What the scale benchmark found, in seconds; power: how the driver's part of a fit grows."""
 
-    rate: float
     tokens: float
     documents: float
+    workers: float
     ray: float
+    read: float
     fit: float
-    rest: float
     power: float
+    joined: float
+    report: float
 
     @classmethod
     def of(cls, figures: dict[str, float]) -> Measured:
         """From the figures by name."""
         prefix = "raw_text_to_labels"
-        driver = {s: figures[f"{prefix}_{s}_on_the_driver"] for s in ("fit", "export", "report")}
         fits = sorted(
             (int(match[1]), value)
             for name, value in figures.items()
@@ -47,13 +47,15 @@ class Measured:
         )
         (low, first), (high, last) = fits[0], fits[-1]
         return cls(
-            figures[prefix],
             figures[f"{prefix}_size"],
             figures[f"{prefix}_documents"],
+            figures[f"{prefix}_by_the_workers"],
             max(figures["ray2_seconds_over_local2"], 1.0),
-            driver["fit"],
-            driver["export"] + driver["report"],
+            figures[f"{prefix}_read_by_the_driver"],
+            figures[f"{prefix}_fit_by_the_driver"],
             math.log(last / first) / math.log(high / low),
+            figures[f"{prefix}_joined_by_the_driver"],
+            figures[f"{prefix}_report_by_the_driver"],
         )
 
 
@@ -78,25 +80,25 @@ def main(arguments: list[str]) -> int:
 
 def arithmetic(measured: Measured) -> str:
     """The table: one billion documents on the cluster."""
-    seconds = measured.tokens / measured.rate
-    spread = seconds - measured.fit - measured.rest
     factor = DOCUMENTS / measured.documents
-    workers = NODES * CORES
-    shards = DOCUMENTS // SHARD_DOCUMENTS
+    grown = f"grown as measured (tokens to the power {measured.power:.2f})"
     rows = [
         ("tokens in all", f"{measured.tokens * factor:.3g}"),
         (
-            "reading, votes, prediction, spread over the cluster",
-            _time(spread * 2 / workers * factor * measured.ray),
+            "tokens, votes, counts, prediction, spread over the cluster",
+            _time(measured.workers / (NODES * CORES) * factor * measured.ray),
         ),
-        (
-            f"fit on the driver, grown as measured (tokens to the power {measured.power:.2f})",
-            _time(measured.fit * factor**measured.power),
-        ),
-        ("export and report, on the driver alone", _time(measured.rest * factor)),
-        ("vote files", f"{shards * SOURCES:,}"),
+        ("reading the input, on the driver alone", _time(measured.read * factor)),
+        (f"the fit without its walks, on the driver alone, {grown}", _fit(measured, factor)),
+        ("joining one export file, on the driver alone", _time(measured.joined * factor)),
+        ("report, on the driver alone, at most", _time(measured.report * factor)),
+        ("files of shards, votes, labels", f"{3 * DOCUMENTS // SHARD_DOCUMENTS:,}"),
     ]
     return markdown(["of one billion documents", "estimate"], rows)
+
+
+def _fit(measured: Measured, factor: float) -> str:
+    return _time(measured.fit * factor**measured.power)
 
 
 def _time(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 from .columns import load_shard
 from .context import Context, Step
 from .corpus import Shard
-from .engine_local import Engine, Failed
-from .errors import LabelModelWarning, RunError
+from .engine_local import Engine
+from .errors import LabelModelWarning
+from .in_turn import in_turn
 from .keys import content_digest, digest, gold_digest
 from .models.base import registry as models
 from .models.walking import Portion
 from .run import Lazy
 from .sample import sample_documents
-from .stages import Work
+from .stages import Metric, Work, metric
 from .votes import Gold, Votes
 
 T = TypeVar("T")
@@ -87,9 +89,10 @@ class Place:
         return whole if self.documents is None else whole.select_documents(self.documents)
 
 
-def look_at(work: Work, look: Callable[[Portion], T], place: Place) -> T:
-    """``look`` at a shard of the run folder."""
+def look_at(work: Work, look: Callable[[Portion], T], place: Place) -> tuple[T, Metric]:
+    """``look`` at a shard of the run folder, and how long it took."""
     run = work.run
+    began = time.perf_counter()
 
     def votes() -> Votes:
         whole = Votes.load(run.votes_path(place.task, place.index))
@@ -100,7 +103,8 @@ def look_at(work: Work, look: Callable[[Portion], T], place: Place) -> T:
         chosen: Shard = place.of(load_shard(run.shard_path(place.index)))
         return chosen
 
-    return look(Portion(place.index, votes, text, place.gold))
+    found = look(Portion(place.index, votes, text, place.gold))
+    return found, metric("count", place.index, began, task=place.task)
 
 
 class RunVotes(Lazy[Votes]):
@@ -131,17 +135,14 @@ class RunVotes(Lazy[Votes]):
 
     def walk(self, look: Callable[[Portion], T]) -> Iterator[T]:
         """``look`` at every shard, in order, by the workers."""
-        early: dict[int, T] = {}
-        turn, n = 0, len(self)
+        n = len(self)
         places = (self._place(i, with_gold=True) for i in range(n))
-        for place, result in self._engine.map(partial(look_at, self._context.work, look), places):
-            if isinstance(result, Failed):
-                raise RunError(f"shard {place.index}: cannot be fitted on: {result.reason}")
-            early[place.index] = result
-            while turn in early:
-                yield early.pop(turn)
-                turn += 1
-            self._context.watch(Step(f"fit {self._task}", turn, n))
+        found = self._engine.map(partial(look_at, self._context.work, look), places)
+        by_shard = ((place.index, result) for place, result in found)
+        for done, (result, row) in enumerate(in_turn(by_shard, "counts")):
+            self._context.metrics.write([row])
+            self._context.watch(Step(f"fit {self._task}", done + 1, n))
+            yield result
 
     def _place(self, index: int, with_gold: bool = False) -> Place:
         documents = None if self._chosen is None else self._chosen[index]
