@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import weaklabel as wl
-from weaklabel.errors import SourceError, VotesError
+from weaklabel.corpus import Document, check_ids
+from weaklabel.errors import InputError, SourceError, VotesError
 
 TASK = wl.Task("spans", ("PER", "LOC"), groups={"ENT": ("PER", "LOC")})
 TEXT = "Zoë 👩‍👩‍👧 met Anna\r\nBerg in Os\u0301lo. \u05e9\u05dc\u05d5\u05dd"
@@ -112,3 +113,15 @@ def test_a_failed_document_is_missing_not_silent() -> None:
     applied = wl.apply_sources(shard, [Caps(cast)], TASK, on_error="skip")
     assert applied.votes.looked[0].tolist() == [0]
     assert applied.votes.document.tolist() == [0]
+
+
+@pytest.mark.parametrize("twice", [7, 41, 130])
+def test_an_id_that_comes_again_is_found_however_far_back(
+    twice: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weaklabel.corpus.ID_BLOCK", 40)
+    ids = [str(i) for i in range(200)]
+    assert [d.id for d in check_ids(Document(i, "") for i in ids)] == ids
+    ids[150] = str(twice)
+    with pytest.raises(InputError, match=f"document 150: id '{twice}' was used before"):
+        list(check_ids(Document(i, "") for i in ids))

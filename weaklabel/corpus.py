@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +18,8 @@ from .votes import Gold
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
+
+    from .key_table import KeyTable
 
 
 @dataclass(frozen=True)
@@ -312,13 +315,44 @@ class Reread:
         return iterator
 
 
+ID_BLOCK = 50_000
+"""So many ids are kept as they are; of those before, 16 bytes each."""
+
+
 def check_ids(documents: Iterable[Document], where: str = "input") -> Iterator[Document]:
-    """The documents, as long as no id comes twice; ``where`` names them in the error."""
-    seen: set[str] = set()
+    """The documents, as long as no id comes twice; ``where`` names them in the error.
+
+    A repetition of an id that lies far back is found when some more documents have been read.
+    """
+    known: KeyTable | None = None
+    block: dict[str, int] = {}
     for position, document in enumerate(documents):
-        if document.id in seen:
-            raise InputError(
-                f"{where}, document {position}: id {document.id!r} was used before; ids must differ"
-            )
-        seen.add(document.id)
+        if document.id in block:
+            raise _used_before(where, position, document.id)
+        block[document.id] = position
         yield document
+        if len(block) == ID_BLOCK:
+            known = _known_with(known, block, where)
+            block = {}
+    if known is not None:
+        _known_with(known, block, where)
+
+
+def _known_with(known: KeyTable | None, block: dict[str, int], where: str) -> KeyTable:
+    from .key_table import KeyTable
+
+    table = KeyTable() if known is None else known
+    ids = (identifier.encode("utf-8", "surrogatepass") for identifier in block)
+    digests = b"".join(hashlib.blake2b(data, digest_size=16).digest() for data in ids)
+    before = len(table)
+    number = table.number(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2).copy())
+    for i in np.flatnonzero(number < before)[:1]:
+        identifier, position = list(block.items())[i]
+        raise _used_before(where, position, identifier)
+    return table
+
+
+def _used_before(where: str, position: int, identifier: str) -> InputError:
+    return InputError(
+        f"{where}, document {position}: id {identifier!r} was used before; ids must differ"
+    )

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from planted_classes import rules, votes_of
 
+from weaklabel.key_table import KeyTable
 from weaklabel.models.counting import Counter, count_patterns, sampling_rate, stays, thin
-from weaklabel.models.patterns import KeyTable, distinct, document_rows, hashed
+from weaklabel.models.patterns import distinct, document_rows, hashed
 
 
 def sparse_votes(n, seed=0):

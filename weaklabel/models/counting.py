@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from ..key_table import KeyTable
 from ..task import Task
 from ..votes import Gold, Votes
-from .patterns import Floats, KeyTable, Patterns, Rows, document_rows, hashed, taken
+from .patterns import Floats, Patterns, Rows, document_rows, hashed, taken
 
 SLACK = 1 + 1e-9
 """A rate is rounded; what may stay is tested with this much more of it."""

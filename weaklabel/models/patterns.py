@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..kernels import patterns as kernel
 from ..kernels.confusion import FULL
+from ..key_table import KeyTable
 from ..task import NONE
 from ..votes import Gold, Voter, Votes
 
 Floats = NDArray[np.float64]
-
-BLOCK = 1 << 20
-"""Keys that move at a time when their table grows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,37 +171,3 @@ def taken(rows: Rows, chosen: NDArray[np.int64]) -> Rows:
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     entries = np.repeat(rows.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
     return Rows(indptr, rows.raw[entries], rows.levels[entries], rows.known[chosen])
-
-
-class KeyTable:
-    """Numbers keys in order of first occurrence: a hash table that grows.
-
-    keys: (capacity, 2), of which the first ``len(table)`` are known.
-    """
-
-    def __init__(self) -> None:
-        self.keys = np.empty((0, 2), np.uint64)
-        self._slots = np.empty(0, np.int32)
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def number(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """(P,) the number of each key; keys that are new become known."""
-        if self._size + len(keys) > len(self.keys):
-            self._grow(self._size + len(keys))
-        return self._add(keys)
-
-    def _add(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-        group = np.empty(len(keys), np.int64)
-        self._size = kernel.number_keys(self._slots, self.keys, self._size, keys, group)
-        return group
-
-    def _grow(self, size: int) -> None:
-        capacity = 1 << max(size - 1, 1).bit_length()
-        known, self._size = self.keys[: self._size], 0
-        self._slots = np.full(2 * capacity, -1, np.int32)
-        self.keys = np.empty((capacity, 2), np.uint64)
-        for first in range(0, len(known), BLOCK):
-            self._add(known[first : first + BLOCK])
