@@ -69,21 +69,6 @@ def token_log_tags(
     return wanted[found[order]], tags[order]
 
 
-def token_tags(
-    shard: Shard,
-    fold: NDArray[np.int64],
-    rows: NDArray[np.int32],
-    coefficients: NDArray[np.float32],
-) -> NDArray[np.float64]:
-    """(T, C) probabilities of the tags of each token, without keeping the features.
-
-    fold: (D,). rows: (BUCKETS,) the row of each bucket in ``coefficients`` (folds, B, C), or -1.
-    """
-    buckets = np.flatnonzero(rows >= 0).astype(np.int32)
-    some = coefficients[:, rows[buckets]]
-    return np.exp(token_log_tags(shard, fold, buckets, some)[1])
-
-
 def shape_of(word: str) -> str:
     """The shape of a word, runs cut at two: "Anna" -> "Xxx", "1996" -> "dd", "U.S." -> "X.X."."""
     for kind, letter in _KINDS:
