@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +15,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -23,16 +27,19 @@ from .context import Outcome, Step, Watch
 from .metrics import Metrics
 from .run import Run
 
+EVERY_SECONDS = 60.0
+"""How often progress is a line, where there is no terminal to draw it on."""
+
 
 @contextmanager
 def watching() -> Iterator[Watch]:
-    """A progress display on stderr, if that is a terminal; yields what is told of each step."""
+    """Progress on stderr: bars on a terminal, elsewhere a line now and then; yields who is told."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda step: None
+        yield _Lines()
         return
     columns = (
-        SpinnerColumn(),
+        SpinnerColumn(finished_text=" "),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -40,14 +47,49 @@ def watching() -> Iterator[Watch]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        bars = {}
+        yield _Bars(progress)
 
-        def watch(step: Step) -> None:
-            if step.stage not in bars:
-                bars[step.stage] = progress.add_task(step.stage, total=step.total)
-            progress.update(bars[step.stage], completed=step.done, total=step.total)
 
-        yield watch
+class _Bars:
+    """A bar a stage. Reading does not know its end, but is over when the next stage begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.bars: dict[str, TaskID] = {}
+
+    def __call__(self, step: Step) -> None:
+        if step.stage not in self.bars:
+            for bar in self.progress.tasks:
+                if bar.total is None:
+                    self.progress.update(bar.id, total=bar.completed)
+            self.bars[step.stage] = self.progress.add_task(step.stage, total=step.total)
+        self.progress.update(self.bars[step.stage], completed=step.done, total=step.total)
+
+
+class _Lines:
+    """What is done and left of the present stage, a line a minute; short runs are silent."""
+
+    def __init__(self) -> None:
+        self.stage, self.began, self.said = "", 0.0, time.monotonic()
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if step.stage != self.stage:
+            self.stage, self.began = step.stage, now
+        if now - self.said >= EVERY_SECONDS:
+            self.said = now
+            sys.stderr.write(progress_line(step, now - self.began) + "\n")
+
+
+def progress_line(step: Step, seconds: float) -> str:
+    """How far a stage is after so many seconds, and how long the rest will take."""
+    if step.total is None:
+        return f"{step.stage}: {step.done} shards"
+    line = f"{step.stage}: {step.done} of {step.total}"
+    if not step.done:
+        return line
+    left = timedelta(seconds=round(seconds * (step.total - step.done) / step.done))
+    return f"{line}, about {left} left"
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -120,17 +162,37 @@ def _cell(key: str, value: float | None) -> str:
     return f"{value:.2f}" if key == "weight" else f"{100 * value:.1f}"
 
 
+PROFILE_ROWS = 30
+"""Rows of a profile; the cheaper ones are summed up in one."""
+
+
 def print_profile(run: Run) -> None:
     """Seconds per stage and source, dearest first, of all that metrics.jsonl knows."""
+    rows = Metrics(run.folder / "metrics.jsonl").read()
     seconds: dict[tuple[str, str], list[float]] = {}
-    for row in Metrics(run.folder / "metrics.jsonl").read():
-        key = (row["stage"], row.get("source", row.get("task", "")))
-        total = seconds.setdefault(key, [0.0, 0, 0])
-        total[0] += row["seconds"]
-        total[1] += row.get("documents", 0)
-        total[2] += row.get("votes", 0)
-    table = Table("stage", "source or task", "seconds", "documents/s", "votes/s")
-    for (stage, name), (time, documents, votes) in sorted(seconds.items(), key=lambda r: -r[1][0]):
-        rates = [f"{n / time:,.0f}" if n and time else "" for n in (documents, votes)]
-        table.add_row(stage, name, f"{time:.2f}", *rates)
-    Console().print(table)
+    for row in rows:
+        if "seconds" in row:
+            key = (row["stage"], row.get("source", row.get("task", "")))
+            counts = (row["seconds"], row.get("documents", 0), row.get("votes", 0))
+            before = seconds.get(key, [0.0, 0, 0])
+            seconds[key] = [a + b for a, b in zip(before, counts, strict=True)]
+    table = Table("stage", "source or task", box=None, pad_edge=False)
+    for title in ("seconds", "share", "documents/s", "votes/s"):
+        table.add_column(title, justify="right")
+    total = sum(row[0] for row in seconds.values())
+    dearest = sorted(seconds.items(), key=lambda item: -item[1][0])
+    for (stage, name), (took, documents, votes) in dearest[:PROFILE_ROWS]:
+        rates = [f"{n / took:,.0f}" if n and took else "" for n in (documents, votes)]
+        table.add_row(stage, Text(name), f"{took:.2f}", _share(took, total), *rates)
+    if rest := dearest[PROFILE_ROWS:]:
+        took = sum(row[0] for _, row in rest)
+        table.add_row("", f"{len(rest)} cheaper ones", f"{took:.2f}", _share(took, total), "", "")
+    console = Console()
+    console.print(table)
+    console.print(f"{total:.2f} s of all processes together, in all runs in this folder")
+    if retries := sum(row["stage"] == "retry" for row in rows):
+        console.print(f"{retries} retries; metrics.jsonl has their reasons")
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else ""
