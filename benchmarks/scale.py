@@ -123,11 +123,11 @@ def throughput(generator: Generator, sizes: Sizes, folder: Path) -> list[Figure]
         at_least(prefix, rate, "tokens/s", 400_000),
         Figure(f"{prefix}_size", tokens, "tokens"),
         Figure(f"{prefix}_documents", len(labelled_ids(folder / "run")), "documents"),
-        *(Figure(f"{prefix}_{k}", v, "s") for k, v in shares(folder, job, workers=2).items()),
+        *(Figure(f"{prefix}_{k}", v, "s") for k, v in shares(folder, job).items()),
     ]
 
 
-def shares(folder: Path, job: Path, workers: int) -> dict[str, float]:
+def shares(folder: Path, job: Path) -> dict[str, float]:
     """Seconds of the workers, and of what only the driver does."""
     rows = Metrics(folder / "run" / "metrics.jsonl").read()
     total: dict[str, float] = {}
@@ -137,7 +137,7 @@ def shares(folder: Path, job: Path, workers: int) -> dict[str, float]:
     return {
         "by_the_workers": spread,
         "read_by_the_driver": timed(lambda: deque(documents(Job.load(job)), maxlen=0)),
-        "fit_by_the_driver": total["fit"] - total["count"] / workers,
+        "fit_by_the_driver": total["fit"],
         "joined_by_the_driver": timed(
             lambda: shutil.copyfile(folder / "run" / "labels.jsonl", folder / "copy")
         ),

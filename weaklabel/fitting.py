@@ -63,9 +63,12 @@ def _fit_now(
     model = context.prepared.model(task)
     votes = RunVotes(context, engine, task, names, gold)
     texts, gold = votes.part(context.run.shards), None if gold is None else votes.part(gold)
-    with context.metrics.timed("fit", task=task), warnings.catch_warnings(record=True) as caught:
+    began = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", LabelModelWarning)
         model.fit(votes, texts=texts, gold=gold)
+    alone = round(time.perf_counter() - began - votes.waited, 4)
+    context.metrics.write([{"stage": "fit", "seconds": alone, "task": task}])
     said = [str(w.message) for w in caught if issubclass(w.category, LabelModelWarning)]
     context.stamps.clear(path)
     model.save(path.parent)
@@ -110,7 +113,7 @@ def look_at(work: Work, look: Callable[[Portion], T], place: Place) -> tuple[T, 
 class RunVotes(Lazy[Votes]):
     """The votes to fit on: of all documents of a run, or of the sample that the job wants.
 
-    When a model walks over them, the workers look at their shards.
+    When a model walks over them, the workers look at their shards. waited: seconds spent on that.
     """
 
     def __init__(
@@ -122,7 +125,7 @@ class RunVotes(Lazy[Votes]):
         gold: Sequence[Gold] | None,
     ) -> None:
         self._context, self._engine, self._task, self._gold = context, engine, task, gold
-        self._sources = tuple(sources)
+        self._sources, self.waited = tuple(sources), 0.0
         self._chosen = _sample(context)
         votes = context.run.votes(task, sources=sources)
         super().__init__(self.part(votes).__getitem__, len(votes))
@@ -139,10 +142,14 @@ class RunVotes(Lazy[Votes]):
         places = (self._place(i, with_gold=True) for i in range(n))
         found = self._engine.map(partial(look_at, self._context.work, look), places)
         by_shard = ((place.index, result) for place, result in found)
-        for done, (result, row) in enumerate(in_turn(by_shard, "counts")):
+        results = in_turn(by_shard, "counts")
+        done, began = 0, time.perf_counter()
+        for result, row in results:
+            done, self.waited = done + 1, self.waited + time.perf_counter() - began
             self._context.metrics.write([row])
-            self._context.watch(Step(f"fit {self._task}", done + 1, n))
+            self._context.watch(Step(f"fit {self._task}", done, n))
             yield result
+            began = time.perf_counter()
 
     def _place(self, index: int, with_gold: bool = False) -> Place:
         documents = None if self._chosen is None else self._chosen[index]
