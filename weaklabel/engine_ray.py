@@ -3,12 +3,11 @@
 Actors keep what they have made (gazetteers mapped, pipelines loaded) from one shard to the next.
 Scheduling, restarts and spilling are Ray's own. The run folder and the files that a job names must
 be reachable under the same path on every node. Ray starts with the first item, beside the driver
-that reads on, and stops beside the driver that writes what is left.
+that reads on.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import pickle
 import platform
@@ -35,8 +34,6 @@ START_SECONDS = 90
 
 AHEAD = 2
 """Items a worker has at a time: the next one waits beside it, not in the driver."""
-
-_LIFE = "weaklabel-ray"
 
 _SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """An empty SETTINGS frame of HTTP/2 (RFC 9113, 6.5), with which both sides begin."""
@@ -100,10 +97,13 @@ class RayEngine:
         """Actors stay; to start one takes longer than the memory is worth."""
 
     def close(self) -> None:
-        """End the actors, and Ray if it was started here; only the end of Python waits for it."""
+        """End the actors, and Ray if it was started here.
+
+        This is waited for: Ray ends a process that lets go of a reference while Ray shuts down.
+        """
         self._over.set()
         if self._life is not None:
-            atexit.register(self._life.join, WAIT_SECONDS)
+            self._life.join(WAIT_SECONDS)
 
     def _map(self, function: Any, fresh: Iterator[Any]) -> Iterator[tuple[Any, Any | Failed]]:
         again: deque[tuple[Any, int]] = deque()
@@ -125,7 +125,7 @@ class RayEngine:
 
     def _begin(self) -> None:
         if self._life is None:
-            self._life = threading.Thread(target=self._live, name=_LIFE, daemon=True)
+            self._life = threading.Thread(target=self._live, daemon=True)
             self._life.start()
 
     def _live(self) -> None:
@@ -247,9 +247,6 @@ def _versions() -> dict[str, str]:
 
 
 def _connect(workers: int, address: str | None) -> Any:
-    for thread in threading.enumerate():
-        if thread.name == _LIFE and thread is not threading.current_thread():
-            thread.join(WAIT_SECONDS)  # one that was closed; a process can have one Ray at a time
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
