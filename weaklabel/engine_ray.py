@@ -8,10 +8,7 @@ that reads on.
 
 from __future__ import annotations
 
-import os
 import pickle
-import platform
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,24 +16,21 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from . import __version__
 from .engine_local import ATTEMPTS, Engine, Failed, Fault, unheard
 from .errors import MissingExtra, RunError, WeaklabelError
+from .ray_cluster import WAIT_SECONDS, check_answer, connect, running_here, versions_here
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-WAIT_SECONDS = 10
-"""How long an address may take to answer before it is called silent."""
-
 START_SECONDS = 90
-"""How long Ray, and then the first worker, may take to be there."""
+"""How long a Ray of this machine, and then the first worker, may take to be there."""
+
+CONNECT_SECONDS = 30
+"""How long it may take to join a cluster that answers."""
 
 AHEAD = 2
 """Items a worker has at a time: the next one waits beside it, not in the driver."""
-
-_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-"""An empty SETTINGS frame of HTTP/2 (RFC 9113, 6.5), with which both sides begin."""
 
 
 class _Worker:
@@ -46,7 +40,7 @@ class _Worker:
     """
 
     def versions(self) -> dict[str, str]:
-        return _versions()
+        return versions_here()
 
     def call(self, function: Callable[[Any], Any], item: bytes) -> tuple[str, Any]:
         try:
@@ -73,8 +67,9 @@ class RayEngine:
     """A fixed set of actors; an actor that dies is replaced, and its item tried again."""
 
     def __init__(self, workers: int, address: str | None) -> None:
-        if address not in (None, "auto", "local"):
-            _answers(str(address))
+        known = running_here() if address == "auto" else address
+        if known not in (None, "auto", "local"):
+            check_answer(str(known))
         self.workers, self.address = workers, address
         self.tell: Callable[[Fault], None] = unheard
         self._slots: list[_Slot] = []
@@ -102,7 +97,7 @@ class RayEngine:
         This is waited for: Ray ends a process that lets go of a reference while Ray shuts down.
         """
         self._over.set()
-        if self._life is not None:
+        if self._life is not None and (self._up.is_set() or self._starts_here):
             self._life.join(WAIT_SECONDS)
 
     def _map(self, function: Any, fresh: Iterator[Any]) -> Iterator[tuple[Any, Any | Failed]]:
@@ -123,6 +118,10 @@ class RayEngine:
             for slot in self._slots:
                 yield from self._collect(slot, again)
 
+    @property
+    def _starts_here(self) -> bool:
+        return self.address in (None, "local")
+
     def _begin(self) -> None:
         if self._life is None:
             self._life = threading.Thread(target=self._live, daemon=True)
@@ -131,7 +130,7 @@ class RayEngine:
     def _live(self) -> None:
         """Beside the driver: start Ray, and end it in the same thread, with which it would die."""
         try:
-            self.ray = _connect(self.workers, self.address)
+            self.ray = connect(self.workers, self.address)
             self._slots = [self._new_slot() for _ in range(self.workers)]
         except Exception as error:
             self._failure = error
@@ -145,8 +144,9 @@ class RayEngine:
 
     def _started(self) -> None:
         """Wait for Ray; what went wrong with it is told here."""
-        if not self._up.wait(START_SECONDS):
-            raise RunError(f"engine ray: Ray did not start within {START_SECONDS} s")
+        limit = START_SECONDS if self._starts_here else CONNECT_SECONDS
+        if not self._up.wait(limit):
+            raise RunError(f"engine ray: no Ray at {self.address or 'local'} within {limit} s")
         if self._failure is not None:
             raise self._failure
 
@@ -184,7 +184,7 @@ class RayEngine:
         except self.ray.exceptions.RayError as error:
             reason = _first_line(getattr(error, "cause", None) or error)
             raise RunError(f"engine ray: a worker has no weaklabel that works: {reason}") from None
-        for name, version in _versions().items():
+        for name, version in versions_here().items():
             if theirs[name] != version:
                 raise RunError(
                     f"engine ray: a worker has {name} {theirs[name]}, the driver {version}; "
@@ -232,60 +232,6 @@ def ray_engine(workers: int, *, address: str | None = None) -> Engine:
     except ImportError:
         raise MissingExtra("ray", "ray") from None
     return RayEngine(workers, address)
-
-
-def _versions() -> dict[str, str]:
-    import numba
-    import numpy as np
-
-    return {
-        "weaklabel": __version__,
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-    }
-
-
-def _connect(workers: int, address: str | None) -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    quiet = {"include_dashboard": False, "num_cpus": workers} if address is None else {}
-    try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **quiet)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"engine ray: no cluster at {address or 'local'}: {reason}") from None
-    return ray
-
-
-def _answers(address: str) -> None:
-    """Ask the socket first: Ray itself tries for minutes and then prints pages.
-
-    What answers must speak HTTP/2, as Ray does: its first frame is the server's settings.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        raise RunError(f"engine ray: address {address!r} should be HOST:PORT, or 'auto'")
-    try:
-        connection = socket.create_connection((host, int(port)), WAIT_SECONDS)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(
-            f"engine ray: {address} does not answer ({reason}); "
-            "is the cluster up, and the address that of its head?"
-        ) from None
-    with connection:
-        if os.environ.get("RAY_USE_TLS", "0") == "0" and not _speaks_http2(connection):
-            raise RunError(f"engine ray: what answers at {address} is no Ray; is it another port?")
-
-
-def _speaks_http2(connection: socket.socket) -> bool:
-    try:
-        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _SETTINGS)
-        return connection.recv(len(_SETTINGS))[3:4] == _SETTINGS[3:4]
-    except OSError:
-        return False
 
 
 def _first_line(error: BaseException) -> str:

@@ -120,3 +120,11 @@ def test_another_version_on_a_worker_is_one_line(engine: RayEngine, tmp_path: Pa
         f"engine ray: a worker has weaklabel 0.0.99, the driver {weaklabel.__version__}; "
         "install the same everywhere"
     )
+
+
+def test_a_cluster_that_is_gone_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(RunError, match="does not answer"):
+        ray_engine(1, address="auto")
