@@ -360,7 +360,7 @@ def run_tokens(run: Path) -> int:
 
 
 def ray_start() -> float:
-    """Seconds that Ray takes to start and stop with nothing to do."""
+    """Seconds that Ray takes to start, to call a function once, and to stop."""
     from weaklabel.engine_ray import ray_engine
 
     return timed(lambda: ray_engine(2).close())
