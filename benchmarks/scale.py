@@ -60,7 +60,7 @@ class Sizes:
 
 FULL = Sizes(
     tokens=20_000_000,
-    same_bytes_tokens=1_000_000,
+    same_bytes_tokens=20_000_000,
     fit_tokens=(100_000, 1_000_000, 10_000_000, 100_000_000),
     kill_tokens=500_000,
     kills=30,

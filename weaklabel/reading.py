@@ -13,7 +13,7 @@ from .context import Context, Step
 from .corpus import Corpus, Document
 from .engine_local import Engine, Failed
 from .errors import InputError, RunError, WeaklabelError
-from .keys import content_digest, digest
+from .keys import digest, file_digest
 from .manifest import manifest, same_beginning
 from .prepare import documents, resolve
 from .stages import tokenize
@@ -43,42 +43,54 @@ def input_key(context: Context) -> str:
     """The key of all shards: the content of the input, and how it is read."""
     job = context.prepared.job
     facts = [job.input.model_dump(), job.lang, job.shard_documents, context.limit]
-    return digest([facts, input_digests(resolve(job.folder, job.input.path))])
+    path = resolve(job.folder, job.input.path)
+    return digest([facts, input_digests(path, context.run.folder)])
 
 
-def input_digests(path: str) -> list[tuple[str, str]]:
+def input_digests(path: str, run_folder: Path) -> list[tuple[str, str]]:
     """Name and digest of every file of an input: a path, a folder, a glob or a URL."""
     from .formats.files import input_files
 
     if "://" not in path and Path(path).exists():
-        return [(Path(path).name, content_digest(Path(path)))]
-    files = input_files(path)
-    return [(file.path, digest(str(file.filesystem.checksum(file.path)))) for file in files]
+        files = _below(Path(path), run_folder)
+        return [(str(file.relative_to(Path(path).parent)), file_digest(file)) for file in files]
+    found = input_files(path)
+    return [(file.path, digest(str(file.filesystem.checksum(file.path)))) for file in found]
+
+
+def _below(path: Path, run_folder: Path) -> list[Path]:
+    """A file, or all files of a folder, but for those that the run itself writes there."""
+    if not path.is_dir():
+        return [path]
+    files = (file for file in path.rglob("*") if file.is_file())
+    return sorted(file for file in files if not file.absolute().is_relative_to(run_folder))
 
 
 @contextmanager
 def _unchanged(context: Context) -> Iterator[None]:
     """Whatever is laid out of an input that changes meanwhile is not to be trusted."""
     path = resolve(context.prepared.job.folder, context.prepared.job.input.path)
-    before = _state(path)
+    folder = context.run.folder
+    before = _state(path, folder)
     try:
         yield
     finally:
-        if _state(path) != before:
-            for note in (context.run.folder / ".done" / "shards").glob("*.json"):
+        if _state(path, folder) != before:
+            for note in (folder / ".done" / "shards").glob("*.json"):
                 note.unlink()
             raise InputError(f"{path}: changed or vanished while it was read; run again") from None
 
 
-def _state(path: str) -> list[tuple[object, ...]]:
+def _state(path: str, run_folder: Path) -> list[tuple[object, ...]]:
     """What differs once a file of an input was written to, replaced or removed."""
     from .formats.files import input_files
 
     try:
         if "://" in path:
-            return list(input_digests(path))
-        files = input_files(path) if not Path(path).is_dir() else []
-        paths = [Path(file.path) for file in files] or sorted(Path(path).rglob("*"))
+            return list(input_digests(path, run_folder))
+        there = Path(path).exists()
+        files = [Path(file.path) for file in input_files(path)] if not there else []
+        paths = files or _below(Path(path), run_folder)
         stats = [(str(file), file.stat()) for file in paths]
     except (OSError, WeaklabelError):
         return []

@@ -188,3 +188,17 @@ def test_anchors_hold(project: Path) -> None:
     run = run_job(project / "job.yaml").run
     report = json.loads((run.folder / "report.json").read_text())
     assert report["tasks"]["spans"]["scores"]["f1"] == 1.0
+
+
+def test_a_run_folder_inside_the_input_folder_is_no_input(project: Path) -> None:
+    texts = project / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("Anna Berg met Ito in Lima.")
+    change(
+        project / "job.yaml", "format: jsonl, path: documents.jsonl", "format: text, path: texts"
+    )
+    change(project / "job.yaml", "gold: gold\n", "")
+    assert run_job(project / "job.yaml", texts / "run").run.n_shards == 1
+    assert run_job(project / "job.yaml", texts / "run").unchanged
+    (texts / "b.txt").write_text("Cold in Oslo.")
+    assert not run_job(project / "job.yaml", texts / "run").unchanged
