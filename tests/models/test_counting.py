@@ -60,7 +60,8 @@ def test_few_rows_are_held_while_many_are_counted():
     votes = sparse_votes(20_000)
     counter, names = Counter(200), sorted(votes.names)
     for part in pieces(votes, 500):
-        counter.add(document_rows(part, None, names))
+        rows = document_rows(part, None, names)
+        counter.add(rows, hashed(rows))
         assert counter.n_held == sum(map(len, counter.numbers)) <= 400 + 500
     assert len(counter.table) > 15_000
     rows, count = counter.patterns()

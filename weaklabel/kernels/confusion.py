@@ -60,6 +60,17 @@ def posteriors(
 
 
 @njit(cache=True)
+def share_sums(indptr: Ints, symbols: Ints, levels: Ints, spread: Floats) -> Floats:
+    """(P, K) sums of the votes of each pattern; spread: (S, K) what a vote says of each class."""
+    sums = np.zeros((len(indptr) - 1, spread.shape[1]))
+    for i in range(len(indptr) - 1):
+        for v in range(indptr[i], indptr[i + 1]):
+            for y in range(spread.shape[1]):
+                sums[i, y] += levels[v] * spread[symbols[v], y]
+    return sums
+
+
+@njit(cache=True)
 def expected_counts(
     indptr: Ints, symbols: Ints, levels: Ints, count: Floats, posterior: Floats, n_symbols: int
 ) -> tuple[Floats, Floats]:

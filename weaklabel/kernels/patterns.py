@@ -10,7 +10,7 @@ Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _mix(key: np.uint64, value: np.uint64) -> np.uint64:
     """One round of splitmix64 (Steele, Lea & Flood 2014): every bit of both goes into the key."""
     key = (key ^ value) + np.uint64(0x9E3779B97F4A7C15)
@@ -19,7 +19,25 @@ def _mix(key: np.uint64, value: np.uint64) -> np.uint64:
     return key ^ (key >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
+def symbols_and_levels(
+    source: NDArray[np.int32],
+    label: NDArray[np.int16],
+    confidence: NDArray[np.float32],
+    ranks: Ints,
+    n_labels: int,
+    full: int,
+) -> tuple[Ints, Ints]:
+    """(V,) ``rank of the source * L + label`` and confidence in ``full`` steps, at least one."""
+    symbols = np.empty(len(source), np.int64)
+    levels = np.empty(len(source), np.int64)
+    for v in range(len(source)):
+        symbols[v] = ranks[source[v]] * n_labels + label[v]
+        levels[v] = max(np.rint(confidence[v] * full), 1.0)
+    return symbols, levels
+
+
+@njit(cache=True, nogil=True)
 def hash_rows(indptr: Ints, symbols: Ints, levels: Ints, known: Ints) -> Keys:
     """(P, 2) uint64 keys of P rows of votes; equal rows have equal keys, and nothing else has.
 
@@ -38,7 +56,7 @@ def hash_rows(indptr: Ints, symbols: Ints, levels: Ints, known: Ints) -> Keys:
     return keys
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def number_keys(
     slots: NDArray[np.int32], known: Keys, n_known: int, keys: Keys, group: Ints
 ) -> int:
@@ -65,7 +83,7 @@ def number_keys(
     return n_known
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def sort_rows(indptr: Ints, symbols: Ints, levels: Ints) -> None:
     """Sort the votes of each row by symbol, then level, in place (rows are short)."""
     for i in range(len(indptr) - 1):
@@ -80,7 +98,7 @@ def sort_rows(indptr: Ints, symbols: Ints, levels: Ints) -> None:
             symbols[w + 1], levels[w + 1] = symbol, level
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def share_levels(indptr: Ints, sources: Ints, levels: Ints, full: int) -> None:
     """One source has one voice per row: where its levels sum to more than ``full``, scale them.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels import confusion
-from .crowds import vote_shares
 from .patterns import Floats, Patterns
 
 PAIRS = 5.0
@@ -48,7 +47,7 @@ def silent_balance(patterns: Patterns, balance: Floats | None) -> Floats:
     """
     covered = patterns.covered
     total = float(patterns.count.sum())
-    voted = np.sum(patterns.count[covered, None] * vote_shares(patterns)[covered], axis=0)
+    voted = np.sum(patterns.count[covered, None] * patterns.shares[covered], axis=0)
     if total == 0 or voted.sum() == 0:
         return np.full(patterns.n_classes, 1 / patterns.n_classes) if balance is None else balance
     whole = lift_balance(patterns) if balance is None else balance

@@ -7,7 +7,9 @@ their hash. Of every pattern a key and a count are held; the votes only of those
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,10 +43,8 @@ def count_patterns(
     cast = np.zeros(len(names) * len(compatible), dtype=np.int64)
     looked = np.zeros(len(names))
     n_documents = 0
-    for shard, known in zip(shards, gold, strict=True):
-        _check(shard, task)
-        rows = document_rows(shard, known, names, label)
-        counter.add(rows)
+    for shard, rows, keys in _laid_out(shards, gold, task, names, label):
+        counter.add(rows, keys)
         cast += np.bincount(rows.raw, minlength=len(cast))
         looked += _looked(shard, names)
         n_documents += shard.n_documents
@@ -67,6 +67,31 @@ def count_patterns(
     )
 
 
+def _laid_out(
+    shards: Sequence[Votes],
+    gold: Sequence[Gold | None],
+    task: Task,
+    names: Sequence[str],
+    label: int | None,
+) -> Iterator[tuple[Votes, Rows, NDArray[np.uint64]]]:
+    """Each shard with its rows and their keys; the next shard is laid out meanwhile."""
+
+    def lay_out(shard: Votes, known: Gold | None) -> tuple[Votes, Rows, NDArray[np.uint64]]:
+        if shard.task != task:
+            raise ModelError("shards of votes to fit on have different tasks")
+        rows = document_rows(shard, known, names, label)
+        return shard, rows, hashed(rows)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: deque[Future[tuple[Votes, Rows, NDArray[np.uint64]]]] = deque()
+        for shard, known in zip(shards, gold, strict=True):
+            waiting.append(pool.submit(lay_out, shard, known))
+            if len(waiting) > 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 class Counter:
     """Counts rows, and keeps those on which to fit once all have been counted.
 
@@ -84,9 +109,8 @@ class Counter:
         self.numbers: list[NDArray[np.int64]] = []
         self.rows: list[Rows] = []
 
-    def add(self, rows: Rows) -> None:
-        """Count the rows of a shard."""
-        keys = hashed(rows)
+    def add(self, rows: Rows, keys: NDArray[np.uint64]) -> None:
+        """Count the rows of a shard; keys: theirs, see ``hashed``."""
         group = self.table.number(keys)
         self.count = _padded(self.count, len(self.table.keys))
         self.held = _padded(self.held, len(self.table.keys))
@@ -154,11 +178,6 @@ def sampling_rate(count: NDArray[np.int64], limit: int) -> float:
         else:
             high = middle
     return high
-
-
-def _check(shard: Votes, task: Task) -> None:
-    if shard.task != task:
-        raise ModelError("shards of votes to fit on have different tasks")
 
 
 def _looked(shard: Votes, names: Sequence[str]) -> Floats:

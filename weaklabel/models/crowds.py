@@ -35,21 +35,6 @@ class Fit:
     converged: bool
 
 
-def vote_shares(patterns: Patterns) -> Floats:
-    """(P, K) the votes on each pattern as shares, a vote for several classes split among them."""
-    spread = patterns.member / patterns.member.sum(axis=1, keepdims=True)
-    n_rows = len(patterns.count)
-    row = np.repeat(np.arange(n_rows), patterns.degree)
-    cast = patterns.levels[:, None] * spread[patterns.symbols]
-    columns = [np.bincount(row, cast[:, k], minlength=n_rows) for k in range(cast.shape[1])]
-    score = np.stack(columns, axis=1)
-    total = score.sum(axis=1, keepdims=True)
-    shares = np.where(total > 0, score / np.maximum(total, 1e-300), 1 / patterns.n_classes)
-    known = patterns.known >= 0
-    shares[known] = np.eye(patterns.n_classes)[patterns.known[known]]
-    return shares
-
-
 def e_step(patterns: Patterns, emission: Floats, log_prior: Floats) -> tuple[Floats, float]:
     """Posterior (P, K) of every pattern, and the log-likelihood of all documents."""
     posterior = np.empty((len(patterns.count), patterns.n_classes))
@@ -82,7 +67,7 @@ def fit_crowd(
     patterns: Patterns, *, balance: Floats | None, max_iterations: int, tolerance: float
 ) -> Fit:
     """EM with shrunken confusion matrices; the class balance is free, or given."""
-    posterior, history = vote_shares(patterns), list[float]()
+    posterior, history = patterns.shares, list[float]()
     emission, log_prior = _parameters(patterns, posterior, balance)
     converged = False
     for _ in range(max_iterations):

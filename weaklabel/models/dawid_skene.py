@@ -8,7 +8,7 @@ import numpy as np
 
 from .base import registry
 from .belief import Belief, quality
-from .crowds import e_step, m_step, vote_shares
+from .crowds import e_step, m_step
 from .pattern_model import PatternModel
 from .patterns import Floats, Patterns
 
@@ -32,7 +32,7 @@ class DawidSkeneModel(PatternModel):
         self.tolerance = tolerance
 
     def _believe(self, patterns: Patterns, label: int | None) -> Belief:
-        posterior = vote_shares(patterns)
+        posterior = patterns.shares
         history: list[float] = []
         converged = False
         emission, log_prior = _maximize(patterns, posterior)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels import confusion
-from .crowds import Fit, common_confusion, e_step, m_step, vote_shares
+from .crowds import Fit, common_confusion, e_step, m_step
 from .patterns import Floats, Patterns
 from .spotters import PRECISION
 
@@ -41,7 +41,7 @@ def _collapse(patterns: Patterns, fit: Fit) -> str:
     count = patterns.count[covered]
     if count.sum() < ENOUGH:
         return ""
-    voted = np.sum(count[:, None] * vote_shares(patterns)[covered], axis=0) / count.sum()
+    voted = np.sum(count[:, None] * patterns.shares[covered], axis=0) / count.sum()
     believed = np.sum(count[:, None] * fit.posterior[covered], axis=0) / count.sum()
     gone = np.flatnonzero((voted > 0.02) & (believed < SURVIVES * voted))
     if len(gone) == 0:
@@ -51,7 +51,7 @@ def _collapse(patterns: Patterns, fit: Fit) -> str:
 
 
 def _objection(patterns: Patterns, fit: Fit) -> str:
-    shares = vote_shares(patterns)
+    shares = patterns.shares
     plain = (shares.max(axis=1) > 0.999) & (patterns.degree >= 2)
     count = patterns.count[plain]
     if count.sum() < ENOUGH:
@@ -114,7 +114,7 @@ def expected_accuracy(patterns: Patterns) -> float:
     common = float(patterns.count[several].sum())
     if common == 0 or n_classes < 2:
         return PRECISION
-    shares, degree = vote_shares(patterns)[several], patterns.degree[several]
+    shares, degree = patterns.shares[several], patterns.degree[several]
     same = (np.sum((shares * degree[:, None]) ** 2, axis=1) - degree) / (degree * (degree - 1))
     agreement = float(np.sum(patterns.count[several] * np.clip(same, 0, 1)) / common)
     part = 0.5 * common / covered

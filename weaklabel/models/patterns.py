@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..kernels import patterns as kernel
-from ..kernels.confusion import FULL
+from ..kernels.confusion import FULL, share_sums
 from ..key_table import KeyTable
 from ..task import NONE
 from ..votes import Gold, Voter, Votes
@@ -60,6 +61,21 @@ class Patterns:
         """(P,) votes in each pattern."""
         return np.diff(self.indptr)
 
+    @cached_property
+    def shares(self) -> Floats:
+        """(P, K) the votes on each pattern as shares, a vote for several classes split among them.
+
+        Of a known class, all of it; without votes, as much of each.
+        """
+        spread = self.member / self.member.sum(axis=1, keepdims=True)
+        score = share_sums(self.indptr, self.symbols, self.levels, spread)
+        total = score.sum(axis=1, keepdims=True)
+        shares = np.where(total > 0, score / np.maximum(total, 1e-300), 1 / self.n_classes)
+        known = self.known >= 0
+        shares[known] = np.eye(self.n_classes)[self.known[known]]
+        shares.flags.writeable = False
+        return shares
+
     @property
     def covered(self) -> NDArray[np.bool_]:
         """(P,) whether anybody voted."""
@@ -98,16 +114,16 @@ def document_rows(
         raise ModelError(f"source {unknown[0]!r} was not there when the model was fitted")
     ranks = np.array([rank[name] for name in votes.names], dtype=np.int64)
     known = _known(votes.n_documents, gold, label)
-    levels = np.maximum(np.rint(votes.confidence * FULL), 1).astype(np.int64)
+    n_votes = len(votes.task.vote_labels)
+    raw, levels = kernel.symbols_and_levels(
+        votes.source, votes.label, votes.confidence, ranks, n_votes, FULL
+    )
     if label is None:
-        n_labels = len(votes.task.vote_labels)
-        raw = ranks[votes.source] * n_labels + votes.label if len(votes) else np.empty(0, np.int64)
-        indptr = votes.indptr.copy()
+        n_labels, indptr = n_votes, votes.indptr.copy()
     else:
         n_labels = 2
         document, raw, levels = _binary(votes, ranks, levels, label)
         indptr = np.searchsorted(document, np.arange(votes.n_documents + 1)).astype(np.int64)
-    raw = np.ascontiguousarray(raw, dtype=np.int64)
     kernel.sort_rows(indptr, raw, levels)
     kernel.share_levels(indptr, raw // n_labels, levels, FULL)
     return Rows(indptr, raw, levels, known)
