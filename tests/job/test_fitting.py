@@ -1,4 +1,4 @@
-"""A fit whose walks the workers take is the fit on plain lists; votes are saved source by source."""
+"""A fit whose walks workers take is the fit on plain lists; votes are filed source by source."""
 
 from __future__ import annotations
 
