@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from weaklabel.kernels.clusters import number_columns, number_groups, order_ties
+from weaklabel.kernels.clusters import number_groups, order_ties
 from weaklabel.kernels.lattice import MISSING_ROW
 from weaklabel.kernels.words import hash_strings
 from weaklabel.models.clusters import clusters_of
@@ -50,8 +50,8 @@ def test_groups_are_numbered_as_they_come(groups: list[list[tuple[int, int]]]) -
 def test_columns_are_numbered_as_they_come(rows: list[tuple[int, int]]) -> None:
     numbers: dict[tuple[int, int], int] = {}
     expected = [numbers.setdefault(row, len(numbers)) for row in rows]
-    columns = np.asarray(rows, dtype=np.uint64).reshape(-1, 2).T.copy()
-    which, first = number_columns(columns)
+    pairs = np.asarray(rows, dtype=np.uint64).reshape(-1, 2)
+    which, first = number_groups(np.arange(len(rows) + 1), pairs)
     assert which.tolist() == expected
     assert first.tolist() == [expected.index(k) for k in range(len(numbers))]
 

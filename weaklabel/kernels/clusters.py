@@ -58,28 +58,6 @@ def number_groups(indptr: Any, rows: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def number_columns(columns: Any) -> Any:
-    """The same of the columns of integers (width, N)."""
-    n = columns.shape[1]
-    which = np.empty(n, np.int64)
-    first = np.empty(n, np.int64)
-    slots = _slots(n)
-    n_found = 0
-    for i in range(n):
-        key = np.uint64(0)
-        for c in range(len(columns)):
-            key = _mixed(key, columns[c, i])
-        at = _place(key, slots)
-        while slots[at] >= 0 and not _same_column(columns, first[slots[at]], i):
-            at = (at + 1) % len(slots)
-        if slots[at] < 0:
-            slots[at], first[n_found] = n_found, i
-            n_found += 1
-        which[i] = slots[at]
-    return which, first[:n_found].copy()
-
-
-@njit(cache=True, nogil=True)
 def _slots(n: Any) -> Any:
     """An empty hash table with room for n."""
     size = 16
@@ -109,11 +87,3 @@ def _alike(indptr: Any, rows: Any, one: Any, other: Any) -> Any:
             if rows[indptr[one] + r, c] != rows[indptr[other] + r, c]:
                 return False
     return True
-
-
-@njit(cache=True, nogil=True)
-def _same_column(columns: Any, one: Any, other: Any) -> Any:
-    same = True
-    for c in range(len(columns)):
-        same &= columns[c, one] == columns[c, other]
-    return same

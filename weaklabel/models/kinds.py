@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..corpus import Shard
-from ..kernels.clusters import number_columns
+from ..kernels.clusters import number_groups
 from ..kernels.words import hash_strings
 from ..votes import Votes
 from .windows import word_hashes
@@ -207,7 +207,8 @@ class _Tally:
 def _count_rows(
     rows: NDArray[np.uint64], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    which, first = number_columns(rows)
+    n = rows.shape[1]
+    which, first = number_groups(np.arange(n + 1), np.ascontiguousarray(rows.T))
     total = np.zeros(len(first), dtype=np.int64)
     np.add.at(total, which, counts)
     order = np.lexsort(rows[::-1, first])
