@@ -112,5 +112,10 @@ def make_run(folder: Path, repeats: int = 6) -> TinyRun:
 
 
 @pytest.fixture
+def equal_runs(tmp_path: Path) -> tuple[TinyRun, TinyRun]:
+    return make_run(tmp_path / "a"), make_run(tmp_path / "b")
+
+
+@pytest.fixture
 def tiny_run(tmp_path: Path) -> TinyRun:
     return make_run(tmp_path / "run")

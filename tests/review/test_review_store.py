@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,10 +166,8 @@ def test_agreement_on_planted_answers(store) -> None:
     assert found.pairs[0].agreed == 0.75
 
 
-def test_the_same_run_gives_the_same_queue(tmp_path: Path) -> None:
-    from conftest import make_run
-
-    stores = [open_queue(make_run(tmp_path / name)) for name in ("a", "b")]
+def test_the_same_run_gives_the_same_queue(equal_runs: tuple[Any, Any]) -> None:
+    stores = [open_queue(run) for run in equal_runs]
     assert stores[0].first(1000) == stores[1].first(1000)
     for one in stores:
         one.close()

@@ -95,7 +95,9 @@ def test_faults_are_told(engine: RayEngine) -> None:
     heard: list[Fault] = []
     engine.tell = heard.append
     list(engine.map(die, [1, 2, 3]))
-    assert [(fault.item, fault.attempt) for fault in heard] == [(2, 1), (2, 2), (2, 3)]
+    # the item before it may be lost with the worker, when its answer was still under way
+    told = [(fault.item, fault.attempt) for fault in heard if fault.item == 2]
+    assert told == [(2, 1), (2, 2), (2, 3)]
 
 
 def test_another_version_on_a_worker_is_one_line(engine: RayEngine, tmp_path: Path) -> None:
